@@ -1,0 +1,91 @@
+package codec
+
+import "time"
+
+// An Op is what a request asks of the agent.
+type Op uint8
+
+const (
+	OpCall     Op = iota // run Func for each item
+	OpDescribe           // answer with the agent's registry, run nothing
+)
+
+// A Request is one invocation: one function, one or more items.
+type Request struct {
+	ID        string        `msgpack:"id"` // call id, for logs
+	Op        Op            `msgpack:"op,omitempty"`
+	Func      string        `msgpack:"fn,omitempty"`  // registered name
+	Shape     uint64        `msgpack:"sh,omitempty"`  // fingerprint of the function's shape at the client
+	Registry  uint64        `msgpack:"rg,omitempty"`  // fingerprint of the client's whole registry
+	Remaining time.Duration `msgpack:"dl,omitempty"`  // time the call has left; 0: no deadline
+	Parallel  int           `msgpack:"par,omitempty"` // items run at once at most; 0: the agent chooses
+	Items     [][]byte      `msgpack:"it,omitempty"`  // encoded arguments, one entry per item
+}
+
+// A Reply answers a Request. Err is set when no item ran; otherwise Items
+// has one entry per item of the request, in its order.
+type Reply struct {
+	ID        string         `msgpack:"id"`
+	Err       *Error         `msgpack:"er,omitempty"`
+	Items     []ItemReply    `msgpack:"it,omitempty"`
+	Agent     AgentStats     `msgpack:"ag"`
+	Functions []FunctionInfo `msgpack:"fs,omitempty"` // answer to OpDescribe
+}
+
+// An ItemReply is one item's value or error.
+type ItemReply struct {
+	Value []byte        `msgpack:"v,omitempty"` // encoded result; meaningless when Err is set
+	Err   *Error        `msgpack:"e,omitempty"`
+	Run   time.Duration `msgpack:"t,omitempty"` // run time of this item
+}
+
+// An ErrorKind says which side an error is from and what it means.
+type ErrorKind uint8
+
+const (
+	KindFunction        ErrorKind = iota + 1 // the function returned an error
+	KindPanic                                // the function panicked
+	KindTimeout                              // the item's time was up
+	KindNotRegistered                        // the agent has no such function
+	KindVersionMismatch                      // the agent's function has another shape
+	KindBadRequest                           // the request or its arguments cannot be decoded
+	KindEncode                               // the result cannot be encoded
+	KindTooLarge                             // the result is above the reply limit
+)
+
+// An Error is a failure on the wire.
+type Error struct {
+	Kind    ErrorKind   `msgpack:"k"`
+	Type    string      `msgpack:"ty,omitempty"` // dynamic type, as %T prints it
+	Message string      `msgpack:"m,omitempty"`
+	Hint    string      `msgpack:"h,omitempty"` // what to do about it
+	Stack   string      `msgpack:"st,omitempty"`
+	Chain   []ErrorLink `msgpack:"ch,omitempty"` // wrapped errors, outermost first
+	Codes   []string    `msgpack:"co,omitempty"` // registered sentinels that the error matches
+}
+
+// An ErrorLink is one wrapped error.
+type ErrorLink struct {
+	Type    string `msgpack:"ty"`
+	Message string `msgpack:"m"`
+}
+
+// AgentStats are the agent's own measurements of one invocation.
+type AgentStats struct {
+	Instance   string        `msgpack:"in,omitempty"` // names the process; new for each cold start
+	Invocation uint64        `msgpack:"n,omitempty"`  // how many this process has begun, from 1
+	Cold       bool          `msgpack:"c,omitempty"`  // the first one
+	Init       time.Duration `msgpack:"i,omitempty"`  // process start to first invocation, when Cold
+	Run        time.Duration `msgpack:"r,omitempty"`  // decode, run and encode
+	CPU        time.Duration `msgpack:"u,omitempty"`  // user and system time of the process meanwhile
+	PeakMemory int64         `msgpack:"pm,omitempty"` // bytes, highest resident size of the process so far
+	Memory     int64         `msgpack:"lm,omitempty"` // bytes, the function's memory setting
+	Registry   uint64        `msgpack:"rg,omitempty"` // fingerprint of the agent's registry
+	Procs      int           `msgpack:"p,omitempty"`  // items it runs at once
+}
+
+// FunctionInfo describes one registered function.
+type FunctionInfo struct {
+	Name  string `msgpack:"n"`
+	Shape string `msgpack:"s"` // as Function.Shape prints it
+}
