@@ -1,0 +1,150 @@
+package schedule
+
+import "time"
+
+// A Verdict is what the end of an invocation says about the platform's limits.
+type Verdict uint8
+
+const (
+	// Indifferent is the zero value: canceled, never sent, connection lost.
+	Indifferent Verdict = iota
+	// Admitted: the platform let the request in, whatever came of it.
+	Admitted
+	// TooMany: refused, because too many invocations were running.
+	TooMany
+	// TooFast: refused, because too many requests came in a second.
+	TooFast
+)
+
+// A Result is the end of one invocation, for [Limiter.Release].
+type Result struct {
+	Verdict    Verdict
+	Started    time.Time     // the now of the Acquire that took the slot
+	RetryAfter time.Duration // of a refusal: the platform's wish; 0: none
+}
+
+// A Limiter says when the next invocation may start. It holds one pool to
+// three bounds: slots in flight, environments started (the platform's ramp)
+// and requests per second; and it learns the first and the last from refusals,
+// as package schedule's documentation explains.
+//
+// Its methods never block and it starts nothing: the caller brings the time,
+// which should not run backwards. It is not safe for concurrent use; whoever
+// owns the queue calls it under the queue's lock.
+type Limiter struct {
+	max      int
+	inflight int
+	start    time.Time // what the durations below count from
+	clock    time.Duration
+
+	slots  governor // invocations in flight
+	ramp   ramp     // environments
+	rate   pacer    // requests per second
+	paused time.Duration
+	empty  int // refusals in a row that left nothing in flight
+}
+
+// NewLimiter returns a Limiter of max slots, at least 1, under the platform's law.
+func NewLimiter(max int, law Law) *Limiter {
+	if max < 1 {
+		max = 1
+	}
+	l := &Limiter{max: max, slots: newGovernor(float64(max), float64(max), 1), ramp: newRamp(law)}
+	l.rate = newPacer(law)
+	return l
+}
+
+// Inflight returns the number of slots taken.
+func (l *Limiter) Inflight() int { return l.inflight }
+
+// Limit returns how many slots may be taken now, by what was learned from
+// refusals: between 1 and the max of NewLimiter. Ramp and rate come on top.
+func (l *Limiter) Limit() int { return int(l.slots.value) }
+
+// Throttled reports whether the platform's last refusal is so recent that the
+// pool should not start work it could do without, such as hedges.
+func (l *Limiter) Throttled(now time.Time) bool {
+	t := l.elapsed(now)
+	return l.slots.cautious(t) || l.rate.cautious(t)
+}
+
+// Acquire takes a slot, if one may be taken now. Otherwise at says when to ask
+// again: at the zero time only the next Release can change the answer, else
+// whichever comes first.
+func (l *Limiter) Acquire(now time.Time) (ok bool, at time.Time) {
+	t := l.elapsed(now)
+	if t < l.paused {
+		return false, l.start.Add(l.paused)
+	}
+	if float64(l.inflight)+1 > l.slots.value {
+		if next, ok := l.slots.grow(t); !ok {
+			return false, l.at(next)
+		}
+	}
+	if next, ok := l.rate.ready(t, &l.ramp); !ok {
+		return false, l.at(next)
+	}
+	if next, ok := l.ramp.take(t, l.inflight); !ok {
+		return false, l.at(next)
+	}
+	l.rate.take()
+	l.inflight++
+	return true, time.Time{}
+}
+
+// Release gives a slot back and learns from how the invocation ended.
+// It must be called exactly once for each Acquire that returned true.
+func (l *Limiter) Release(now time.Time, r Result) {
+	l.inflight--
+	if r.Verdict == Indifferent {
+		return
+	}
+	t := l.elapsed(now)
+	if r.Verdict == Admitted {
+		l.empty = 0
+		l.slots.admitted()
+		l.rate.admitted(t)
+		return
+	}
+	started := l.clock
+	if !r.Started.IsZero() {
+		started = r.Started.Sub(l.start)
+	}
+	l.refused(t, started, r)
+}
+
+// refused is Release for an invocation that the platform did not let in.
+func (l *Limiter) refused(t, started time.Duration, r Result) {
+	if r.Verdict == TooFast {
+		l.rate.refused(t, started, l.inflight)
+		l.rate.hold(t, r.RetryAfter)
+	} else {
+		l.slots.refused(t, started, float64(l.inflight))
+		l.slots.hold(t, r.RetryAfter)
+		l.ramp.refused(t)
+	}
+	if l.inflight > 0 {
+		return
+	}
+	// Nothing was let in. Knock again, but not at the speed of the network.
+	l.empty++
+	pause := max(min(r.RetryAfter, maxPause), Backoff{Base: minKnock, Max: maxKnock}.ceiling(l.empty))
+	l.paused = max(l.paused, t+pause)
+}
+
+// elapsed turns the caller's time into one that never runs backwards.
+func (l *Limiter) elapsed(now time.Time) time.Duration {
+	if l.start.IsZero() {
+		l.start = now
+	}
+	l.clock = max(l.clock, now.Sub(l.start))
+	return l.clock
+}
+
+// at turns a duration back into the caller's time.
+func (l *Limiter) at(t time.Duration) time.Time {
+	if t == never {
+		return time.Time{}
+	}
+	return l.start.Add(t)
+}

@@ -1,0 +1,169 @@
+package schedule
+
+import (
+	"math"
+	"time"
+)
+
+// The constants of the request rate; the package documentation gives the reasons.
+const (
+	freeBurst  = 1.0                    // seconds of requests at once, until the platform first refuses
+	tightBurst = 0.1                    // and after that
+	rateWindow = 250 * time.Millisecond // over which the admitted rate is measured
+	minWait    = time.Millisecond       // no timer is asked for more often
+)
+
+// rampLag keeps the client's view of the ramp behind the platform's, which
+// begins to refill only when the first request has arrived there.
+const rampLag = 200 * time.Millisecond
+
+// A ramp mirrors the platform's bucket of environments: full at first, refilled
+// continuously, one taken for each new environment.
+type ramp struct {
+	burst  float64 // 0: no ramp
+	refill float64 // per second
+	tokens float64
+	filled time.Duration // up to when tokens are counted
+	warm   int           // environments that should exist
+	fresh  int           // of them, how many no answer has confirmed
+	grown  time.Duration // when the last of them was started
+}
+
+func newRamp(law Law) ramp {
+	return ramp{burst: float64(law.Burst), refill: law.Ramp, tokens: float64(law.Burst)}
+}
+
+// take starts one more invocation beside those in flight: in an environment
+// that is idle, or in a new one if the ramp allows it now.
+func (r *ramp) take(t time.Duration, inflight int) (next time.Duration, ok bool) {
+	if r.burst == 0 || inflight < r.warm {
+		return 0, true
+	}
+	r.fill(t)
+	if r.tokens < 1 {
+		if r.refill <= 0 {
+			return never, false
+		}
+		return r.filled + seconds((1-r.tokens)/r.refill), false
+	}
+	if r.tokens >= r.burst {
+		r.filled = t + rampLag
+	}
+	r.tokens--
+	r.warm++
+	if t > r.grown+time.Second {
+		r.fresh = 0
+	}
+	r.fresh++
+	r.grown = t
+	return 0, true
+}
+
+// refused takes back an environment that was not started after all. Its token
+// comes back too: if the ramp itself refused it, the governor sees to that.
+func (r *ramp) refused(t time.Duration) {
+	if r.fresh == 0 || t > r.grown+time.Second {
+		return
+	}
+	r.fresh--
+	r.warm--
+	r.tokens = min(r.tokens+1, r.burst)
+}
+
+// fill counts the tokens that came in until t.
+func (r *ramp) fill(t time.Duration) {
+	if t > r.filled {
+		r.tokens = min(r.tokens+r.refill*(t-r.filled).Seconds(), r.burst)
+		r.filled = t
+	}
+}
+
+// allowance is how many environments the pool could have now.
+func (r *ramp) allowance(t time.Duration) float64 {
+	r.fill(t)
+	return float64(r.warm) + r.tokens
+}
+
+// seconds is s as a Duration, rounded up, so that what is due then is due.
+func seconds(s float64) time.Duration {
+	return time.Duration(s*float64(time.Second)) + 1
+}
+
+// A pacer is a bucket of requests, whose rate follows the platform's ramp until
+// the first refusal and a governor from then on.
+type pacer struct {
+	governor         // requests per second
+	perEnv   float64 // requests per second for each environment; 0: no rate until refused
+	tokens   float64
+	filled   time.Duration
+
+	window   time.Duration // when the current measurement began
+	count    float64       // admitted in it
+	measured float64       // admitted per second in the last one; 0: unknown
+}
+
+func newPacer(law Law) pacer {
+	p := pacer{perEnv: law.Rate}
+	value := math.Inf(1)
+	if law.Rate > 0 {
+		value = law.Rate * float64(max(law.Burst, 1))
+	}
+	p.governor = newGovernor(value, math.Inf(1), 0)
+	p.tokens = value * freeBurst
+	return p
+}
+
+// ready reports whether a request may be sent now, and otherwise when to ask again.
+func (p *pacer) ready(t time.Duration, r *ramp) (next time.Duration, ok bool) {
+	if math.IsInf(p.value, 1) {
+		return 0, true
+	}
+	p.fill(t, r)
+	if p.tokens >= 1 {
+		return 0, true
+	}
+	p.grow(t)
+	return t + max(seconds((1-p.tokens)/p.value), minWait), false
+}
+
+// take counts one request, after ready said yes.
+func (p *pacer) take() { p.tokens-- }
+
+// fill counts the requests that may be sent since the last time.
+func (p *pacer) fill(t time.Duration, r *ramp) {
+	burst := tightBurst
+	if p.lowered < 0 {
+		burst = freeBurst
+		p.value = max(p.value, p.perEnv*r.allowance(t))
+		p.ceiling = max(p.ceiling, p.value)
+	}
+	if t > p.filled {
+		p.tokens = min(p.tokens+p.value*(t-p.filled).Seconds(), max(1, p.value*burst))
+		p.filled = t
+	}
+}
+
+// admitted measures.
+func (p *pacer) admitted(t time.Duration) {
+	p.governor.admitted()
+	p.count++
+	if d := t - p.window; d >= rateWindow {
+		p.measured = p.count / d.Seconds()
+		if d > 4*rateWindow {
+			p.measured = 0 // idle in between: that says nothing about the platform
+		}
+		p.window, p.count = t, 0
+	}
+}
+
+// refused lowers the rate below what was admitted.
+func (p *pacer) refused(t, started time.Duration, inflight int) {
+	level := p.measured
+	if level == 0 {
+		// So many were sent in the time that a refusal takes.
+		level = float64(inflight+1) / max(t-started, time.Millisecond).Seconds()
+	}
+	p.governor.refused(t, started, level)
+	p.tokens = 0
+	p.filled = t
+}
