@@ -1,0 +1,74 @@
+// Package codec turns calls into bytes and back: the values of arguments and
+// results, and the frames that carry them between client and agent.
+//
+// It is written for bytes from anywhere. Whatever arrives, decoding ends in a value
+// or an error; it does not crash, recurse without bound, or allocate beyond a stated
+// multiple of the input.
+//
+// # Values
+//
+// [TypeOf] compiles the codec of a Go type, or refuses the type and names the field
+// that cannot travel. [Marshal] and [Unmarshal] use it.
+//
+// These travel, and arrive equal: booleans, integers, floats and complex numbers to
+// the last bit (NaN and infinities too), strings of any bytes, slices, arrays, maps,
+// pointers and structs of them, embedded ones and recursive types included. A nil
+// slice, map or pointer arrives nil, an empty one empty, and a pointer to a nil slice
+// is not a nil pointer. Two pointers to the same variable arrive as two variables.
+//
+// A struct that encodes itself is sent that way: by MarshalBinary or AppendBinary
+// and UnmarshalBinary, else by GobEncode and GobDecode, else, if it has unexported
+// fields, by MarshalText and UnmarshalText. So [time.Time], [math/big.Int],
+// [net/netip.Addr] and [net/url.URL] travel. Methods that a struct merely inherits from
+// an embedded field do not count: they would lose the other fields.
+//
+// These do not arrive:
+//
+//   - unexported fields, and fields tagged `msgpack:"-"`; a struct that has unexported
+//     fields only, and does not encode itself, is refused
+//   - the location name of a time.Time (the offset stays) and its monotonic clock reading
+//   - interfaces, channels, functions, uintptr and unsafe.Pointer, pointers in map keys,
+//     and embedded pointers to unexported structs: [TypeOf] refuses their types
+//   - pointer cycles, and values nested more than [MaxDepth] levels deep: [Marshal]
+//     refuses the value
+//
+// # Layout of values
+//
+// Values lie back to back, each of them one msgpack value:
+//
+//	bool, string            as msgpack has them; strings are not checked to be UTF-8
+//	int…, uint…             the shortest integer
+//	float32, float64        always in 4 and 8 bytes
+//	[]byte, [N]byte         bin
+//	slices and arrays of    bin: the elements back to back, little endian; int and
+//	numbers, complex        uint in 8 bytes, a complex number as real and imaginary part
+//	other slices, arrays    array
+//	map                     map, in the order of the encoded keys
+//	struct                  array of the fields that travel, in order of declaration
+//	struct that encodes     bin of what its method returned
+//	itself
+//	nil slice, map, pointer nil
+//	pointer                 what it points to; an array of one around it where that is
+//	                        itself a slice, map or pointer
+//
+// Fields have no names on the wire, so both sides must have compared their
+// [Type.Shape] before. Equal maps have equal encodings, except for several NaN
+// keys of the same bits, whose order is open.
+//
+// Decoding is strict. Another kind of value, a number that does not fit, another
+// count of fields or elements, a key twice or bytes behind the last value are errors.
+//
+// # Frames
+//
+// A [Request] or [Reply] is framed as
+//
+//	0xC1 'L' 'P'   magic
+//	1              version of the protocol
+//	flags          bit 0: the rest is compressed
+//	[uvarint]      only if compressed: size of the body before
+//	body           the envelope, a msgpack map keyed by the tags of its struct
+//
+// and a request once more as a JSON string of base64, since Lambda carries nothing but
+// JSON. Unknown keys in the envelope are skipped and missing ones left zero, so
+// a field can be added without a new version.
+package codec

@@ -1,0 +1,235 @@
+package codec
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+// Version is the version of the protocol that this package speaks.
+const Version = 1
+
+// A frame begins with its magic, the version and the flags. The first byte of the
+// magic appears in neither msgpack nor UTF-8 text.
+const (
+	magic      = "\xc1LP"
+	headerSize = len(magic) + 2
+
+	flagZstd   = 1 << 0 // a uvarint, the size of the body, and the body compressed by zstd
+	knownFlags = flagZstd
+)
+
+var (
+	requestPlan = compileTagged(reflect.TypeFor[Request]())
+	replyPlan   = compileTagged(reflect.TypeFor[Reply]())
+)
+
+// A FrameOption changes how a frame is encoded.
+type FrameOption uint8
+
+// Compress returns the option to compress the frame with zstd. It is left out
+// where it does not pay: below a kibibyte, for data that hardly shrinks, and for
+// data that shrinks so much that the receiver would suspect a bomb.
+func Compress() FrameOption { return flagZstd }
+
+// EncodeRequest returns r as Lambda accepts it: a JSON string that holds base64 of
+// the frame. A negative Remaining is sent as the shortest time there is. The error
+// is a *[FrameError]. EncodeRequest keeps nothing of r and is safe for concurrent use.
+func EncodeRequest(r *Request, opts ...FrameOption) ([]byte, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	if r.Remaining < 0 {
+		c := *r
+		c.Remaining = 1
+		r = &c
+	}
+	e := getEncoder()
+	defer putEncoder(e)
+	if err := e.frame(requestPlan, reflect.ValueOf(r).Elem(), opts); err != nil {
+		return nil, err
+	}
+	return quote(e.out.b), nil
+}
+
+// EncodeReply returns r as a frame. The error is a *[FrameError]. EncodeReply keeps
+// nothing of r and is safe for concurrent use.
+func EncodeReply(r *Reply, opts ...FrameOption) ([]byte, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	e := getEncoder()
+	defer putEncoder(e)
+	if err := e.frame(replyPlan, reflect.ValueOf(r).Elem(), opts); err != nil {
+		return nil, err
+	}
+	return e.out.take(), nil
+}
+
+// DecodeRequest decodes what [EncodeRequest] returned. JSON's own liberties (white
+// space around the string, escapes inside of it) are accepted. The request shares
+// no memory with payload; its items lie in one buffer of their own. The error is a
+// *[FrameError]; it wraps [ErrVersion] when a newer client speaks.
+func DecodeRequest(payload []byte) (*Request, error) {
+	frame, err := unquote(payload, "request")
+	if err != nil {
+		return nil, err
+	}
+	r := new(Request)
+	if err := open(frame, requestPlan, reflect.ValueOf(r).Elem(), clientSide); err != nil {
+		return nil, err
+	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	if r.Remaining < 0 {
+		return nil, &FrameError{Reason: "malformed request: negative remaining time"}
+	}
+	return r, nil
+}
+
+// DecodeReply decodes what [EncodeReply] returned, raw or as a JSON string that
+// holds base64 of it. The values of a raw reply are parts of payload, not copies.
+// Negative measurements are read as zero. The error is a *[FrameError]; it wraps
+// [ErrVersion] when a newer agent speaks.
+func DecodeReply(payload []byte) (*Reply, error) {
+	frame := payload
+	if len(payload) == 0 || payload[0] != magic[0] {
+		var err error
+		if frame, err = unquote(payload, "reply"); err != nil {
+			return nil, err
+		}
+	}
+	r := new(Reply)
+	if err := open(frame, replyPlan, reflect.ValueOf(r).Elem(), agentSide); err != nil {
+		return nil, err
+	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	r.clamp()
+	return r, nil
+}
+
+func (r *Request) check() error {
+	if len(r.Items) > MaxItems {
+		return tooManyItems("request", len(r.Items))
+	}
+	if r.Parallel < 0 {
+		return &FrameError{Reason: "malformed request: negative parallelism"}
+	}
+	return nil
+}
+
+func (r *Reply) check() error {
+	if len(r.Items) > MaxItems {
+		return tooManyItems("reply", len(r.Items))
+	}
+	return nil
+}
+
+func tooManyItems(what string, n int) error {
+	return &FrameError{Reason: fmt.Sprintf("the %s has %d items, at most %d are carried; use smaller chunks", what, n, MaxItems)}
+}
+
+// clamp makes measurements of a clock that went backwards harmless.
+func (r *Reply) clamp() {
+	for i := range r.Items {
+		r.Items[i].Run = max(r.Items[i].Run, 0)
+	}
+	a := &r.Agent
+	a.Init = max(a.Init, 0)
+	a.Run = max(a.Run, 0)
+	a.CPU = max(a.CPU, 0)
+	a.PeakMemory = max(a.PeakMemory, 0)
+	a.Memory = max(a.Memory, 0)
+	a.Procs = max(a.Procs, 0)
+}
+
+// frame writes header and body into e.out.
+func (e *encoder) frame(p *plan, v reflect.Value, opts []FrameOption) error {
+	var flags FrameOption
+	for _, o := range opts {
+		flags |= o
+	}
+	e.out.b = append(e.out.b, magic+"\x01\x00"...)
+	if err := p.enc(e, v); err != nil {
+		pe := asPathError(err)
+		return &FrameError{Reason: fmt.Sprintf("encode %s: %s", pe.path(p.typ), pe.reason)}
+	}
+	if flags&flagZstd == 0 {
+		return nil
+	}
+	if packed, ok := compress(e.out.b[headerSize:], e.scratch[:0]); ok {
+		size := uint64(len(e.out.b) - headerSize)
+		e.out.b[headerSize-1] |= flagZstd
+		e.out.b = binary.AppendUvarint(e.out.b[:headerSize], size)
+		e.out.b = append(e.out.b, packed...)
+	}
+	return nil
+}
+
+// A side is who wrote a frame, for the message when the versions differ.
+type side struct{ versions, advice string }
+
+var (
+	clientSide = side{"client speaks protocol %d, this agent %d", "deploy an agent built from the same version of lambdapool"}
+	agentSide  = side{"agent speaks protocol %d, this client %d", "rebuild the client with the agent's version of lambdapool"}
+)
+
+// open decodes a frame into v, a zero struct. Byte slices become parts of frame.
+func open(frame []byte, p *plan, v reflect.Value, from side) error {
+	body, err := openBody(frame, from)
+	if err != nil {
+		return err
+	}
+	if err := scan(body, 1); err != nil {
+		return malformed(p, err)
+	}
+	d := getDecoder(body, true)
+	defer putDecoder(d)
+	if err := p.dec(d, v); err != nil {
+		return malformed(p, err)
+	}
+	return nil
+}
+
+func malformed(p *plan, err error) error {
+	pe := asPathError(err)
+	if path := pe.path(p.typ); path != "" {
+		return &FrameError{Reason: fmt.Sprintf("malformed %s: %s", path, pe.reason)}
+	}
+	return &FrameError{Reason: fmt.Sprintf("malformed %s: %s", p.typ.Name(), pe.reason)}
+}
+
+func openBody(frame []byte, from side) ([]byte, error) {
+	n := min(len(frame), len(magic))
+	switch {
+	case string(frame[:n]) != magic[:n]:
+		return nil, &FrameError{Reason: "not a lambdapool frame: it begins with other bytes; was it sent by something else?"}
+	case len(frame) < headerSize:
+		return nil, &FrameError{Reason: "the frame ends inside of its header"}
+	case frame[3] != Version:
+		return nil, &FrameError{
+			Reason: fmt.Sprintf(from.versions+": %s", frame[3], Version, from.advice),
+			Err:    ErrVersion,
+		}
+	}
+	flags, body := frame[4], frame[headerSize:]
+	if flags&^knownFlags != 0 {
+		return nil, &FrameError{Reason: fmt.Sprintf("the frame has unknown flags 0x%02x", flags)}
+	}
+	if flags&flagZstd == 0 {
+		return body, nil
+	}
+	size, n := binary.Uvarint(body)
+	if n <= 0 {
+		return nil, &FrameError{Reason: "the compressed frame does not say its size"}
+	}
+	body, err := decompress(body[n:], size)
+	if err != nil {
+		return nil, &FrameError{Reason: err.Error(), Err: errors.Unwrap(err)}
+	}
+	return body, nil
+}

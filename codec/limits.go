@@ -1,0 +1,48 @@
+package codec
+
+// What AWS Lambda carries in one invocation, in bytes.
+const (
+	// MaxRequest is the largest payload of a synchronous invocation. One byte more
+	// is answered with 413 RequestEntityTooLargeException. The "6 MB" of the Lambda
+	// quotas page, measured to the byte in 2026-11.
+	MaxRequest = 6_291_456
+
+	// MaxReply is the largest reply of a synchronous invocation. One byte more ends in
+	// Function.ResponseSizeTooLarge and the loss of the environment. Measured in 2026-11.
+	MaxReply = 6_291_556
+
+	// MaxEventRequest is the largest payload of an asynchronous (Event) invocation:
+	// the "1 MB" of the Lambda quotas page, since 2025-10.
+	MaxEventRequest = 1_048_576
+
+	// MaxRequestFrame is the largest frame that fits into MaxRequest: base64 with its
+	// padding makes four bytes of three, and JSON adds two quotes.
+	MaxRequestFrame = (MaxRequest - 2) / 4 * 3
+)
+
+// What this package accepts, whoever sent it.
+const (
+	// MaxDepth is how many slices, maps, structs and arrays may lie inside each other,
+	// when encoding and when decoding.
+	MaxDepth = 1000
+
+	// MaxItems is how many items one request or reply may hold.
+	MaxItems = 1 << 20
+
+	// MaxEncoded is the largest encoding of one call's values, and the largest frame,
+	// in bytes.
+	MaxEncoded = 1 << 30
+
+	// MaxExpansion bounds the memory that decoding allocates: at most this many bytes
+	// for each byte of input, and 64 KiB on top, before the allocator rounds up.
+	// Ordinary values need far less. The worst of them, maps with a single entry of
+	// 128 bytes, come to about 150.
+	MaxExpansion = 256
+
+	// MaxDecompressed is how large a compressed frame may become, in bytes. It may
+	// also not become more than MaxExpansion times as large as it was.
+	MaxDecompressed = 256 << 20
+)
+
+// expansionSlack lets a message of a few bytes fill a struct of some kilobytes.
+const expansionSlack = 64 << 10

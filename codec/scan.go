@@ -1,0 +1,87 @@
+package codec
+
+import "encoding/binary"
+
+// scan reports why data is not exactly n well-formed values, without allocating
+// more than a counter for each level and without recursion. After it, a decoder
+// meets no length beyond the input, no extension type, no depth above MaxDepth
+// and nothing behind the last value.
+func scan(data []byte, n int) error {
+	end, err := skip(data, n)
+	if err != nil {
+		return err
+	}
+	if end != len(data) {
+		return fail("%d bytes follow the last value", len(data)-end)
+	}
+	return nil
+}
+
+// skip returns where the first n values of data end.
+func skip(data []byte, n int) (int, error) {
+	var levels [32]int
+	open := append(levels[:0], n) // values still to come, on each level
+	pos := 0
+	for len(open) > 0 {
+		top := len(open) - 1
+		if open[top] == 0 {
+			open = open[:top]
+			continue
+		}
+		open[top]--
+		values, next, err := header(data, pos)
+		if err != nil {
+			return 0, err
+		}
+		pos = next
+		if values > 0 {
+			if len(open) > MaxDepth {
+				return 0, fail("nested more than %d levels deep", MaxDepth)
+			}
+			open = append(open, values)
+		}
+	}
+	return pos, nil
+}
+
+// header reads what is at pos: how many values it announces, and where the
+// first of them, or the next value, begins.
+func header(data []byte, pos int) (values, next int, err error) {
+	if pos >= len(data) {
+		return 0, 0, fail("ends where a value belongs")
+	}
+	c := data[pos]
+	pos++
+	left := len(data) - pos
+	width, size, ok := layout(c)
+	switch {
+	case !ok:
+		return 0, 0, fail("byte 0x%02x begins no value", c)
+	case width > left:
+		return 0, 0, fail("ends inside a length")
+	}
+	n := uint64(size)
+	switch width {
+	case 1:
+		n = uint64(data[pos])
+	case 2:
+		n = uint64(binary.BigEndian.Uint16(data[pos:]))
+	case 4:
+		n = uint64(binary.BigEndian.Uint32(data[pos:]))
+	}
+	pos += width
+	left -= width
+	switch {
+	case isMap(c):
+		n *= 2
+	case !isArray(c):
+		if n > uint64(left) {
+			return 0, 0, fail("announces %d bytes where %d are left", n, left)
+		}
+		return 0, pos + int(n), nil
+	}
+	if n > uint64(left) { // each value takes a byte at least
+		return 0, 0, fail("announces %d values where %d bytes are left", n, left)
+	}
+	return int(n), pos, nil
+}

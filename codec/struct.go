@@ -1,0 +1,102 @@
+package codec
+
+import (
+	"reflect"
+	"strings"
+)
+
+// structure plans a struct: an array of its fields in order, or the bytes of its
+// marshaler.
+func (c *compiler) structure(p *plan) (err error) {
+	if p.marshaler = marshalerOf(p.typ); p.marshaler != nil {
+		p.enc, p.dec = p.encodeMarshaler, p.decodeMarshaler
+		return nil
+	}
+	hidden := false
+	for i := range p.typ.NumField() {
+		sf := p.typ.Field(i)
+		tag, options, _ := strings.Cut(sf.Tag.Get("msgpack"), ",")
+		if tag == "-" || sf.Name == "_" {
+			continue
+		}
+		if !travels(sf) {
+			hidden = true
+			continue
+		}
+		f := field{name: sf.Name, index: i, tag: tag, omitEmpty: options == "omitempty"}
+		if f.plan, err = c.plan("."+sf.Name, sf.Type); err != nil {
+			return err
+		}
+		if sf.Anonymous && !sf.IsExported() && sf.Type.Kind() == reflect.Pointer {
+			c.path = append(c.path, "."+sf.Name)
+			return c.refuse(sf.Type, "an embedded pointer to an unexported struct cannot be set; embed the struct itself, or name the field")
+		}
+		p.fields = append(p.fields, f)
+	}
+	if len(p.fields) == 0 && hidden {
+		return c.refuse(p.typ, "all its fields are unexported, so it would arrive empty; export them, or give it MarshalBinary and UnmarshalBinary")
+	}
+	if c.tagged {
+		p.enc, p.dec = p.encodeTagged, p.decodeTagged
+	} else {
+		p.enc, p.dec = p.encodeStruct, p.decodeStruct
+	}
+	return nil
+}
+
+// travels reports whether a field is sent: an exported one is, and of an embedded
+// unexported struct what travels of that.
+func travels(sf reflect.StructField) bool {
+	if sf.IsExported() {
+		return true
+	}
+	if !sf.Anonymous {
+		return false
+	}
+	t := sf.Type
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return false
+	}
+	if sf.Type.Kind() == reflect.Pointer || marshalerOf(t) != nil {
+		return true
+	}
+	for i := range t.NumField() {
+		if f := t.Field(i); travels(f) && f.Tag.Get("msgpack") != "-" {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *plan) encodeStruct(e *encoder, v reflect.Value) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	if err := e.mp.EncodeArrayLen(len(p.fields)); err != nil {
+		return err
+	}
+	for i := range p.fields {
+		f := &p.fields[i]
+		if err := f.plan.enc(e, v.Field(f.index)); err != nil {
+			return at("."+f.name, err)
+		}
+	}
+	e.depth--
+	return nil
+}
+
+func (p *plan) decodeStruct(d *decoder, v reflect.Value) error {
+	if err := d.arrayOf(len(p.fields)); err != nil {
+		return err
+	}
+	for i := range p.fields {
+		f := &p.fields[i]
+		if err := f.plan.dec(d, v.Field(f.index)); err != nil {
+			return at("."+f.name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package codec
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+)
+
+// A Type is the compiled codec of one Go type. It is immutable and safe for
+// concurrent use.
+type Type struct {
+	plan  *plan
+	shape string
+}
+
+// types caches what TypeOf returned without an error: reflect.Type to *Type.
+var types sync.Map
+
+// TypeOf returns the codec of t. The error is an *[UnsupportedError] that names the
+// field when values of t, or something inside of them, cannot travel. The result
+// is cached for the life of the process. TypeOf is safe for concurrent use.
+func TypeOf(t reflect.Type) (*Type, error) {
+	if t == nil {
+		return nil, &UnsupportedError{Reason: "it has no type; use a concrete type"}
+	}
+	if c, ok := types.Load(t); ok {
+		return c.(*Type), nil
+	}
+	p, err := compile(t)
+	if err != nil {
+		return nil, err
+	}
+	c, _ := types.LoadOrStore(t, &Type{plan: p, shape: shapeOf(p)})
+	return c.(*Type), nil
+}
+
+// Go returns the Go type.
+func (t *Type) Go() reflect.Type { return t.plan.typ }
+
+// Shape describes how values of the type travel: a struct shows its fields in
+// order, a named type is expanded where it first appears. Types of equal shape
+// have the same encoding. The text depends only on the declarations, so two
+// programs may compare its hash.
+func (t *Type) Shape() string { return t.shape }
+
+// String returns the name of the Go type.
+func (t *Type) String() string { return t.plan.typ.String() }
+
+// Marshal returns the encodings of vs, back to back, in a slice of their size.
+// Each value must be of the type at the same place of ts. The error is an
+// *[EncodeError]. Marshal is safe for concurrent use if nobody writes to vs; it
+// keeps nothing of them.
+func Marshal(ts []*Type, vs []reflect.Value) ([]byte, error) {
+	if err := match(ts, vs); err != nil {
+		return nil, &EncodeError{Reason: err.Error()}
+	}
+	e := getEncoder()
+	defer putEncoder(e)
+	for i, t := range ts {
+		if err := t.plan.enc(e, addressable(vs[i])); err != nil {
+			pe := asPathError(err)
+			return nil, &EncodeError{Value: i, Path: pe.path(t.plan.typ), Reason: pe.reason}
+		}
+	}
+	return e.out.take(), nil
+}
+
+// Unmarshal decodes what [Marshal] returned into vs, which must be settable and of
+// the types ts. It shares no memory with data. The error is a *[DecodeError], after
+// which vs may be half filled. What data makes Unmarshal allocate, hostile or not,
+// is bounded by [MaxExpansion]. Unmarshal is safe for concurrent use.
+func Unmarshal(data []byte, ts []*Type, vs []reflect.Value) error {
+	if err := match(ts, vs); err != nil {
+		return &DecodeError{Value: -1, Reason: err.Error()}
+	}
+	if err := scan(data, len(ts)); err != nil {
+		return &DecodeError{Value: -1, Reason: err.Error()}
+	}
+	d := getDecoder(data, false)
+	defer putDecoder(d)
+	for i, t := range ts {
+		if err := t.plan.dec(d, vs[i]); err != nil {
+			pe := asPathError(err)
+			return &DecodeError{Value: i, Path: pe.path(t.plan.typ), Reason: pe.reason}
+		}
+	}
+	return nil
+}
+
+var errNoValue = errors.New("no value")
+
+func match(ts []*Type, vs []reflect.Value) error {
+	if len(ts) != len(vs) {
+		return fmt.Errorf("%d values for %d types", len(vs), len(ts))
+	}
+	for i, t := range ts {
+		if !vs[i].IsValid() {
+			return errNoValue
+		}
+		if got := vs[i].Type(); got != t.plan.typ {
+			return fmt.Errorf("value %d is %v where %v belongs", i+1, got, t.plan.typ)
+		}
+	}
+	return nil
+}
