@@ -1,0 +1,35 @@
+package awslambda
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/lambdapool/lambdapool"
+)
+
+// record logs one attempt: what it was and how it ended, nothing of what it said.
+func (b *Backend) record(ctx context.Context, req *lambdapool.Request, resp *lambdapool.Response, ierr *lambdapool.InvokeError, took time.Duration) {
+	if !b.log.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("function", b.target.short()),
+		slog.Duration("took", took),
+		slog.Int("request_bytes", len(req.Payload)),
+	}
+	if ierr != nil {
+		attrs = append(attrs,
+			slog.String("request_id", ierr.RequestID),
+			slog.String("outcome", ierr.Outcome.String()),
+			slog.Bool("permanent", ierr.Permanent),
+			slog.String("error", ierr.Error()))
+	} else {
+		attrs = append(attrs,
+			slog.String("request_id", resp.RequestID),
+			slog.String("outcome", lambdapool.OutcomeRan.String()),
+			slog.String("version", resp.ExecutedVersion),
+			slog.Int("reply_bytes", len(resp.Payload)))
+	}
+	b.log.LogAttrs(ctx, slog.LevelDebug, "invoke", attrs...)
+}

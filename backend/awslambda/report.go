@@ -1,0 +1,107 @@
+package awslambda
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A report is what Lambda's own lines in a log tail say about an invocation.
+// What they do not say is zero.
+type report struct {
+	duration   time.Duration
+	billed     time.Duration
+	init       time.Duration // cold start: initialisation, or the restore of a snapshot
+	memory     int64         // bytes, the limit
+	peak       int64         // bytes
+	initFailed bool          // the environment did not come up, so nothing ran
+}
+
+// parseReport reads the tail of a log in Lambda's text or JSON format. A later
+// line wins: the platform's come after whatever the function printed.
+func parseReport(tail string) report {
+	var r report
+	for line := range strings.Lines(tail) {
+		switch line = strings.TrimSpace(line); {
+		case strings.HasPrefix(line, "REPORT "):
+			r.text(line)
+		case strings.HasPrefix(line, "INIT_REPORT "):
+			r.initFailed = strings.Contains(line, "Phase: invoke") && strings.Contains(line, "Status: ")
+		case strings.HasPrefix(line, "{") && strings.Contains(line, `"platform.`):
+			r.json(line)
+		}
+	}
+	return r
+}
+
+// text reads "REPORT RequestId: …\tDuration: 3.45 ms\tBilled Duration: 4 ms\t…".
+func (r *report) text(line string) {
+	failed := r.initFailed
+	*r = report{initFailed: failed}
+	for field := range strings.SplitSeq(line, "\t") {
+		key, value, ok := strings.Cut(strings.TrimSpace(field), ": ")
+		if !ok {
+			continue
+		}
+		number, unit, _ := strings.Cut(value, " ")
+		n, err := strconv.ParseFloat(number, 64)
+		if err != nil || n < 0 {
+			continue
+		}
+		switch key + " " + unit {
+		case "Duration ms":
+			r.duration = milliseconds(n)
+		case "Billed Duration ms":
+			r.billed = milliseconds(n)
+		case "Init Duration ms", "Restore Duration ms":
+			r.init = milliseconds(n)
+		case "Memory Size MB":
+			r.memory = megabytes(n)
+		case "Max Memory Used MB":
+			r.peak = megabytes(n)
+		}
+	}
+}
+
+// json reads a platform.report or platform.initReport event.
+func (r *report) json(line string) {
+	var event struct {
+		Type   string `json:"type"`
+		Record struct {
+			Phase   string `json:"phase"`
+			Status  string `json:"status"`
+			Metrics struct {
+				Duration float64 `json:"durationMs"`
+				Billed   float64 `json:"billedDurationMs"`
+				Init     float64 `json:"initDurationMs"`
+				Restore  float64 `json:"restoreDurationMs"`
+				Memory   float64 `json:"memorySizeMB"`
+				Peak     float64 `json:"maxMemoryUsedMB"`
+			} `json:"metrics"`
+		} `json:"record"`
+	}
+	if json.Unmarshal([]byte(line), &event) != nil {
+		return // cut off, or the function's own line
+	}
+	switch m := event.Record.Metrics; event.Type {
+	case "platform.report":
+		*r = report{
+			duration: milliseconds(m.Duration), billed: milliseconds(m.Billed), init: milliseconds(m.Init + m.Restore),
+			memory: megabytes(m.Memory), peak: megabytes(m.Peak), initFailed: r.initFailed,
+		}
+	case "platform.initReport":
+		r.initFailed = event.Record.Phase == "invoke" && event.Record.Status != "success"
+	}
+}
+
+// milliseconds and megabytes clamp: the function can print lines like these itself.
+func milliseconds(n float64) time.Duration {
+	const most = 1e9
+	return time.Duration(max(0, min(n, most)) * float64(time.Millisecond))
+}
+
+func megabytes(n float64) int64 {
+	const most = 1e9
+	return int64(max(0, min(n, most))) << 20
+}
