@@ -1,0 +1,71 @@
+package agent
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// memoryVariable holds the function's memory setting in MB.
+	// Source: docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+	memoryVariable = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+	// mbPerCPU: at 1,769 MB a function has the equivalent of one vCPU, and 6 at 10,240 MB.
+	// Source: docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html, 2026-11.
+	mbPerCPU = 1769
+	// heapShare is the part of the memory, in percent, that the Go heap may take
+	// before the garbage collector works harder; the rest is for what it does not see.
+	heapShare = 90
+)
+
+// memorySetting returns the function's memory in MB; 0: not on Lambda.
+func memorySetting() int64 {
+	mb, err := strconv.ParseInt(os.Getenv(memoryVariable), 10, 64)
+	if err != nil || mb < 0 || mb > 1<<30 {
+		return 0
+	}
+	return mb
+}
+
+// limitMemory has the garbage collector work harder before the platform kills
+// the process. A GOMEMLIMIT of the user's stands.
+func limitMemory() {
+	if mb := memorySetting(); mb > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(mb << 20 / 100 * heapShare)
+	}
+}
+
+// procsFor returns how many items keep a function of that memory busy: its
+// vCPUs rounded, since Lambda calls 5.8 of them six, within 1 and maxProcs.
+func procsFor(mb int64, maxProcs int) int {
+	if mb == 0 {
+		return maxProcs
+	}
+	return max(1, min(int((mb+mbPerCPU/2)/mbPerCPU), maxProcs))
+}
+
+func procs(mb int64) int { return procsFor(mb, runtime.GOMAXPROCS(0)) }
+
+// peakEvery is how long a reading of the peak serves: asking the kernel costs
+// more than a trivial call, and memory does not grow by much in that time.
+const peakEvery = 10 * time.Millisecond
+
+var peak struct {
+	sync.Mutex
+	at    time.Time
+	bytes int64
+}
+
+// peakMemory returns the highest resident size of this process in bytes, at
+// most peakEvery old.
+func peakMemory(now time.Time) int64 {
+	peak.Lock()
+	defer peak.Unlock()
+	if age := now.Sub(peak.at); peak.at.IsZero() || age >= peakEvery || age < 0 {
+		peak.bytes, peak.at = residentPeak(), now
+	}
+	return peak.bytes
+}

@@ -1,0 +1,179 @@
+package agent
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/codec"
+)
+
+// A run is the items of one invocation on their way through the function.
+type run struct {
+	h     *Handler
+	fn    *lambdapool.Function
+	ctx   context.Context // ends when the functions shall
+	items [][]byte
+
+	mu      sync.Mutex
+	next    int // first item that was not started
+	left    int // items that are not settled
+	settled []bool
+	replies []codec.ItemReply
+	closed  bool          // the reply is on its way: what still comes is late
+	all     chan struct{} // closed when every item is settled
+}
+
+// runItems runs fn for each item, up to parallel of them at once, and returns
+// when all are settled, when ctx ends (with its cause), or at the time when it
+// has to answer for those that ignore their context.
+func (h *Handler) runItems(ctx context.Context, fn *lambdapool.Function, req *codec.Request, procs int) ([]codec.ItemReply, error) {
+	kill, _ := ctx.Deadline()
+	end, answer := deadlines(time.Now(), kill, req.Remaining)
+	n := len(req.Items)
+	r := &run{
+		h: h, fn: fn, ctx: ctx, items: req.Items,
+		left: n, settled: make([]bool, n), replies: make([]codec.ItemReply, n), all: make(chan struct{}),
+	}
+	if n == 0 {
+		return r.replies, nil
+	}
+	var late <-chan time.Time
+	if !end.IsZero() {
+		var cancel context.CancelFunc
+		r.ctx, cancel = context.WithDeadline(ctx, end)
+		defer cancel()
+		timer := time.NewTimer(time.Until(answer))
+		defer timer.Stop()
+		late = timer.C
+	}
+	parallel := procs
+	if req.Parallel > 0 {
+		parallel = req.Parallel
+	}
+	for range min(parallel, n) {
+		h.running.add()
+		go r.work()
+	}
+	select {
+	case <-r.all:
+	case <-late:
+	case <-ctx.Done():
+	}
+	return r.close(ctx)
+}
+
+// close takes what there is. Items that are not settled have a function that
+// ignores its context, unless it is ctx, the caller's, that has ended; then
+// nothing but a complete result is worth returning.
+func (r *run) close(ctx context.Context) ([]codec.ItemReply, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	r.expire()
+	abandoned := r.h.abandoned.Add(int64(r.left))
+	for i := range r.replies {
+		if !r.settled[i] {
+			r.replies[i].Err = ignored(abandoned)
+		}
+		if r.replies[i].Err != nil && ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+	}
+	return r.replies, nil
+}
+
+// work runs items until there are no more. A function that ends its goroutine
+// by runtime.Goexit ends this one; another takes over.
+func (r *run) work() {
+	defer r.h.running.done()
+	finished := false
+	defer func() {
+		if !finished {
+			r.h.running.add()
+			go r.work()
+		}
+	}()
+	for i := r.take(); i >= 0; i = r.take() {
+		r.call(i)
+	}
+	finished = true
+}
+
+// take returns the next item to start, or -1.
+func (r *run) take() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return -1
+	}
+	if r.ctx.Err() != nil {
+		r.expire()
+	}
+	if r.next == len(r.items) {
+		return -1
+	}
+	r.next++
+	return r.next - 1
+}
+
+// expire settles the items that were not started; there is no time for them.
+func (r *run) expire() {
+	for ; r.next < len(r.items); r.next++ {
+		r.settle(r.next, codec.ItemReply{Err: neverStarted()})
+	}
+}
+
+// settle records an item's reply. The caller holds the lock.
+func (r *run) settle(i int, reply codec.ItemReply) {
+	r.settled[i] = true
+	r.replies[i] = reply
+	if r.left--; r.left == 0 {
+		close(r.all)
+	}
+}
+
+// call runs the function for item i and settles it, whatever the function does.
+func (r *run) call(i int) {
+	ctx, cancel := context.WithCancel(r.ctx)
+	defer cancel()
+	began := time.Now()
+	var reply codec.ItemReply
+	returned := false
+	defer func() {
+		if value := recover(); value != nil {
+			reply.Err = panicked(r.h.registry, value, panicStack())
+		} else if !returned {
+			reply.Err = exited()
+		}
+		reply.Run = time.Since(began)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.closed {
+			r.h.abandoned.Add(-1)
+			return
+		}
+		r.settle(i, reply)
+	}()
+	value, err := r.fn.Call(ctx, r.items[i])
+	reply = r.outcome(ctx, value, err)
+	returned = true
+}
+
+// outcome turns what the function returned into its reply.
+func (r *run) outcome(ctx context.Context, value []byte, err error) codec.ItemReply {
+	switch e := err.(type) {
+	case nil:
+		return codec.ItemReply{Value: value}
+	case *codec.DecodeError:
+		return codec.ItemReply{Err: &codec.Error{Kind: codec.KindBadRequest, Message: clip(e.Error(), maxMessage)}}
+	case *codec.EncodeError:
+		return codec.ItemReply{Err: &codec.Error{Kind: codec.KindEncode, Message: clip(e.Error(), maxMessage)}}
+	}
+	failed := failure(r.h.registry, err)
+	if outOfTime(ctx, err) {
+		failed.Kind = codec.KindTimeout
+	}
+	return codec.ItemReply{Err: failed}
+}

@@ -1,0 +1,215 @@
+package backendtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/codec"
+)
+
+// functionError checks that the function itself failed, and returns how.
+func functionError(t *testing.T, err error) *lambdapool.FunctionError {
+	t.Helper()
+	var failed *lambdapool.FunctionError
+	if !errors.As(err, &failed) {
+		t.Fatalf("error is %T (%v), want a *FunctionError", err, err)
+	}
+	var pool *lambdapool.PoolError
+	if errors.As(err, &pool) {
+		t.Errorf("error %v is a *PoolError as well", err)
+	}
+	return failed
+}
+
+// poolError checks that the pool failed the call, in which kind, and that the
+// message has each of parts.
+func poolError(t *testing.T, err, kind error, parts ...string) *lambdapool.PoolError {
+	t.Helper()
+	var pool *lambdapool.PoolError
+	if !errors.As(err, &pool) {
+		t.Fatalf("error is %T (%v), want a *PoolError of kind %q", err, err, kind)
+	}
+	if !errors.Is(err, kind) {
+		t.Errorf("error is %q, want kind %q", err, kind)
+	}
+	var failed *lambdapool.FunctionError
+	if errors.As(err, &failed) {
+		t.Errorf("error %v is a *FunctionError as well", err)
+	}
+	contains(t, "error", err.Error(), parts...)
+	return pool
+}
+
+func contains(t *testing.T, what, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%s lacks %q:\n%s", what, part, text)
+		}
+	}
+}
+
+func testFunctionError(t *testing.T, b lambdapool.Backend) {
+	e := executor(t, b)
+	_, err := lambdapool.Call(short(t), e, fail, 3)
+	failed := functionError(t, err)
+	if failed.Func != "backendtest.Fail" || failed.Panic || failed.Stack != "" {
+		t.Errorf("Func %q, Panic %t, Stack %q", failed.Func, failed.Panic, failed.Stack)
+	}
+	if want := "fetch: shelf 3: the shelf is empty"; failed.Message != want {
+		t.Errorf("Message %q, want %q", failed.Message, want)
+	}
+	if failed.Type != "*fmt.wrapError" {
+		t.Errorf("Type %q, want that of the error that was returned", failed.Type)
+	}
+	if failed.RequestID == "" {
+		t.Error("no request id")
+	}
+	if len(failed.Chain) != 2 || failed.Chain[0].Type != "*backendtest.shelfError" || failed.Chain[1].Message != errEmpty.Error() {
+		t.Errorf("Chain %+v, want the shelfError and what it wraps", failed.Chain)
+	}
+	if !errors.Is(err, errEmpty) {
+		t.Error("errors.Is does not find the registered sentinel")
+	}
+	if errors.Is(err, context.Canceled) {
+		t.Error("errors.Is finds a sentinel that was not wrapped")
+	}
+
+	_, err = e.Submit(short(t), "backendtest.OnlyError", "just so").Result(short(t))
+	if got := functionError(t, err).Message; got != "just so" {
+		t.Errorf("Message %q, want that of the error", got)
+	}
+	_, err = lambdapool.Map(short(t), e, fail, []int{1})
+	var item *lambdapool.ItemError
+	if !errors.As(err, &item) || item.Index != 0 {
+		t.Errorf("Map fails with %v, want an *ItemError of item 0", err)
+	}
+	works(t, e)
+}
+
+func testPanic(t *testing.T, b lambdapool.Backend) {
+	e := executor(t, b)
+	_, err := lambdapool.Call(short(t), e, panics, 5)
+	failed := functionError(t, err)
+	if !failed.Panic {
+		t.Error("Panic is false")
+	}
+	if failed.Type != "runtime.boundsError" {
+		t.Errorf("Type %q, want runtime.boundsError", failed.Type)
+	}
+	contains(t, "message", failed.Message, "index out of range [5] with length 3")
+	first, _, _ := strings.Cut(failed.Stack, "\n")
+	if !strings.HasSuffix(first, "backendtest.reachOut") {
+		t.Errorf("the stack begins at %q, want the function that panicked:\n%s", first, failed.Stack)
+	}
+	contains(t, "stack", failed.Stack, "backendtest.panicking", "functions.go:")
+	contains(t, "%+v", fmt.Sprintf("%+v", err), "backendtest.reachOut")
+	for _, machinery := range []string{"runtime.", "reflect.", "lambdapool/agent.", "(*Executor)"} {
+		if strings.Contains(failed.Stack, machinery) {
+			t.Errorf("the stack shows %s:\n%s", machinery, failed.Stack)
+		}
+	}
+	works(t, e)
+}
+
+func testNotRegistered(t *testing.T, b lambdapool.Backend) {
+	e := executor(t, b)
+	_, err := e.Submit(short(t), "backendtest.EchoNothing").Result(short(t))
+	poolError(t, err, lambdapool.ErrNotRegistered, "backendtest.EchoNothing")
+
+	// The client knows it, the agent does not.
+	r := lambdapool.NewRegistry()
+	fn := lambdapool.RegisterIn(r, "backendtest.EchoInts", echo[int])
+	e = executor(t, withRegistry{b}, lambdapool.WithRegistry(r))
+	_, err = lambdapool.Call(short(t), e, fn, 1)
+	if pool := poolError(t, err, lambdapool.ErrNotRegistered, "backendtest.EchoInts", "backendtest.EchoInt"); pool.Outcome != lambdapool.OutcomeNotRun {
+		t.Errorf("outcome %v, want not run", pool.Outcome)
+	}
+}
+
+func testVersionMismatch(t *testing.T, b lambdapool.Backend) {
+	r := lambdapool.NewRegistry()
+	lambdapool.RegisterFuncIn(r, "backendtest.Divide", func(a, b float64) (float64, error) { return a / b, nil })
+	e := executor(t, withRegistry{b}, lambdapool.WithRegistry(r))
+	_, err := e.Submit(short(t), "backendtest.Divide", 7.0, 2.0).Result(short(t))
+	pool := poolError(t, err, lambdapool.ErrVersionMismatch, "backendtest.Divide", "func(float64, float64) float64", "func(int, int) int")
+	if pool.Outcome != lambdapool.OutcomeNotRun {
+		t.Errorf("outcome %v, want not run", pool.Outcome)
+	}
+	works(t, executor(t, b))
+}
+
+// withRegistry has a backend in this process serve DefaultRegistry, as an agent
+// in another process does, whatever the client's is.
+type withRegistry struct{ lambdapool.Backend }
+
+func (b withRegistry) Invoke(ctx context.Context, req *lambdapool.Request) (*lambdapool.Response, error) {
+	return b.Backend.Invoke(ctx, &lambdapool.Request{Payload: req.Payload, Registry: lambdapool.DefaultRegistry})
+}
+
+func testBadArguments(t *testing.T, b lambdapool.Backend) {
+	counted := &counter{Backend: b}
+	e := executor(t, counted)
+	for _, args := range [][]any{nil, {1}, {1, 2, 3}, {1, "2"}, {1, 2.5}, {1, nil}} {
+		_, err := e.Submit(short(t), "backendtest.Divide", args...).Result(short(t))
+		poolError(t, err, lambdapool.ErrBadArguments, "backendtest.Divide")
+	}
+	if n := counted.invocations(); n != 0 {
+		t.Errorf("%d invocations for calls that cannot be made", n)
+	}
+	// In the wire form: arguments that are of another type, or of none.
+	req := items(t, "backendtest.EchoInt", "seven", 7)
+	req.Items = append(req.Items, nil, []byte{0xDF, 0xFF, 0xFF, 0xFF, 0xFF})
+	reply := send(t, b, req)
+	if reply.Err != nil || len(reply.Items) != 4 {
+		t.Fatalf("reply %+v", reply)
+	}
+	for i, item := range reply.Items {
+		switch {
+		case i == 1 && item.Err != nil:
+			t.Errorf("the good item: %+v", item.Err)
+		case i != 1 && (item.Err == nil || item.Err.Kind != codec.KindBadRequest || item.Err.Message == ""):
+			t.Errorf("item %d: %+v, want a bad request with a message", i, item.Err)
+		}
+	}
+}
+
+func testUnencodable(t *testing.T, b lambdapool.Backend) {
+	e := executor(t, b)
+	_, err := lambdapool.Call(short(t), e, unencoding, struct{}{})
+	poolError(t, err, lambdapool.ErrEncode, "backendtest.Unencodable", "Next")
+	works(t, e)
+}
+
+// testHostile sends what no client sends. Each must come back as an error; the
+// agent must be there afterwards.
+func testHostile(t *testing.T, b lambdapool.Backend) {
+	good, err := codec.EncodeRequest(items(t, "backendtest.EchoInt", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, payload := range []string{
+		`{}`, `null`, `1`, `[]`, `""`, `"hello"`, `"wUxQAQA="`, `"wUxQAQDd/////w=="`,
+		`{"key1":"value1","key2":"value2"}`,
+		string(good[:len(good)/2]) + `"`,
+	} {
+		response, err := b.Invoke(short(t), &lambdapool.Request{Payload: []byte(payload), Registry: lambdapool.DefaultRegistry})
+		if err == nil {
+			t.Errorf("%s is answered with %.100q", payload, response.Payload)
+			continue
+		}
+		var failed *lambdapool.InvokeError
+		if !errors.As(err, &failed) {
+			t.Errorf("%s: error is %T (%v), want an *InvokeError", payload, err, err)
+		}
+	}
+	reply := send(t, b, &codec.Request{ID: "op", Op: 200})
+	if reply.Err == nil || reply.Err.Kind != codec.KindBadRequest {
+		t.Errorf("an unknown operation is answered with %+v", reply.Err)
+	}
+	works(t, executor(t, b))
+}

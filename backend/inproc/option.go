@@ -1,0 +1,57 @@
+package inproc
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lambdapool/lambdapool"
+)
+
+// An Option configures a [Backend].
+type Option func(*config) error
+
+type config struct {
+	workers  int
+	timeout  time.Duration
+	registry *lambdapool.Registry // nil: the request's
+}
+
+// WithConcurrency sets how many invocations an executor keeps in flight unless
+// it is told otherwise. The default is GOMAXPROCS; more suits functions that
+// wait rather than compute.
+func WithConcurrency(n int) Option {
+	return func(c *config) error {
+		if n < 1 || n > maxConcurrency {
+			return fmt.Errorf("WithConcurrency(%d): must be from 1 to %d", n, maxConcurrency)
+		}
+		c.workers = n
+		return nil
+	}
+}
+
+// WithRegistry has the agent's side look functions up in r. The default is the
+// registry of the executor that calls; another one than that shows how a client
+// and an agent of different builds get along.
+func WithRegistry(r *lambdapool.Registry) Option {
+	return func(c *config) error {
+		if r == nil {
+			return errors.New("WithRegistry: the registry is nil")
+		}
+		c.registry = r
+		return nil
+	}
+}
+
+// WithTimeout bounds one invocation, as a Lambda function's timeout does, from
+// 1 ms to 15 minutes, the default. The functions' context ends a little
+// earlier.
+func WithTimeout(d time.Duration) Option {
+	return func(c *config) error {
+		if d < time.Millisecond || d > maxTimeout {
+			return fmt.Errorf("WithTimeout(%v): must be from 1ms to %v", d, maxTimeout)
+		}
+		c.timeout = d
+		return nil
+	}
+}
