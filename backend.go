@@ -30,6 +30,12 @@ type Limits struct {
 	Request  int           // bytes of Request.Payload at most
 	Response int           // bytes of Response.Payload at most
 	Timeout  time.Duration // how long one invocation may run
+
+	// How the platform lets load grow; the executor keeps to it so that little
+	// is refused.
+	Burst int     // agents that may start at once when all are cold
+	Ramp  float64 // further agents per second
+	Rate  float64 // requests per second for each agent
 }
 
 // A Request is one invocation on its way to an agent.

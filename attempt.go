@@ -1,0 +1,215 @@
+package lambdapool
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/internal/schedule"
+)
+
+// An invocation is one attempt of a call, in flight.
+type invocation struct {
+	call    *call
+	bytes   int    // of the request, once it is sent
+	id      string // comes back in the reply, so that no answer goes astray
+	started time.Time
+	ctx     context.Context // ends when nobody waits for the answer any more
+	cancel  context.CancelFunc
+}
+
+// next is what to do after an attempt.
+type next struct {
+	verdict    schedule.Verdict // what it says about the platform's limits
+	retryAfter time.Duration    // the platform's wish
+	again      bool             // send the call again
+	after      time.Duration    // this much later
+}
+
+// attempt sends a call once and ends it, or says when to try again. It holds
+// no lock while it waits.
+func (e *Executor) attempt(inv *invocation) next {
+	c := inv.call
+	inv.id = e.prefix + strconv.FormatUint(e.sequence.Add(1), 36)
+	args, ok := c.send(inv)
+	if !ok {
+		return next{}
+	}
+	request, err := e.request(inv, args)
+	if err != nil {
+		return e.judge(inv, err)
+	}
+	inv.bytes = len(request.Payload)
+	c.sent(inv.bytes)
+
+	response, err := e.invoke(inv.ctx, request)
+	if err != nil && inv.ctx.Err() != nil {
+		return next{} // abandoned: the call has ended already
+	}
+	var value []byte
+	if err == nil {
+		value, err = e.open(inv, response)
+	}
+	if err != nil {
+		return e.judge(inv, err)
+	}
+	c.finish(value, nil)
+	return next{verdict: schedule.Admitted}
+}
+
+// request encodes the call's next invocation. What does not fit is not sent.
+func (e *Executor) request(inv *invocation, args []byte) (*Request, error) {
+	c := inv.call
+	payload, err := codec.EncodeRequest(&codec.Request{
+		ID:        inv.id,
+		Func:      c.fn.name,
+		Shape:     c.fn.fingerprint,
+		Remaining: c.remaining(),
+		Items:     [][]byte{args},
+	})
+	if err != nil {
+		return nil, &InvokeError{Outcome: OutcomeNotRun, Kind: ErrEncode, Err: err, Permanent: true}
+	}
+	if limit := e.limits.Request; limit > 0 && len(payload) > limit {
+		return nil, &InvokeError{
+			Outcome: OutcomeNotRun, Kind: ErrTooLarge, Permanent: true,
+			Err:  fmt.Errorf("the request has %d bytes, the limit is %d", len(payload), limit),
+			Hint: "send less in one call; base64 makes bytes a third more on the way",
+		}
+	}
+	return &Request{Payload: payload, Registry: e.registry}, nil
+}
+
+// invoke calls the backend and contains its panics: a third party's bug must
+// not take the program down, and nobody knows whether the function ran.
+func (e *Executor) invoke(ctx context.Context, request *Request) (response *Response, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			response, err = nil, fmt.Errorf("panic in backend %T: %v", e.backend, p)
+		} else if response == nil && err == nil {
+			err = fmt.Errorf("backend %T returned neither a response nor an error", e.backend)
+		}
+	}()
+	return e.backend.Invoke(ctx, request)
+}
+
+// judge decides about a failed attempt: the call ends with err, or goes on.
+func (e *Executor) judge(inv *invocation, err error) next {
+	c := inv.call
+	a, refusal := e.retry.classify(err)
+	throttled := a.Throttled
+	c.mu.Lock()
+	c.tries++
+	if a.Outcome == schedule.NotRun {
+		c.stats.Attempts = c.runs
+		c.mayHaveRun = c.runs > 0
+	} else {
+		c.runs++
+		c.throttled = nil
+	}
+	switch {
+	case throttled:
+		c.stats.Throttles++
+		c.throttled = refusal
+	case a.Outcome == schedule.NotRun:
+		c.rejected++
+	}
+	a.Idempotent = c.fn.idempotent
+	a.Attempts, a.Tries, a.Rejected = c.runs, c.tries, c.rejected
+	c.mu.Unlock()
+	a.Left = c.left()
+
+	d := e.retry.Decide(a, e.random)
+	n := next{verdict: verdictOf(a, refusal), retryAfter: a.RetryAfter, again: d.Retry(), after: d.After}
+	e.mu.Lock()
+	switch {
+	case throttled:
+		e.stats.Throttles++
+	case n.again:
+		e.stats.Retries++
+	}
+	e.mu.Unlock()
+	if !n.again {
+		c.finish(nil, finalError(c.fn.name, err, d.Reason))
+	}
+	return n
+}
+
+// finalError is what the caller sees of an attempt that was the last.
+func finalError(name string, err error, reason schedule.Reason) error {
+	var function *FunctionError
+	if errors.As(err, &function) {
+		return function
+	}
+	pool := &PoolError{Op: "call", Func: name, Kind: ErrUnknownOutcome, Err: err}
+	var invoke *InvokeError
+	if errors.As(err, &invoke) {
+		pool.Outcome, pool.RequestID = invoke.Outcome, invoke.RequestID
+		pool.Hint, pool.LogTail = invoke.Hint, invoke.LogTail
+		if invoke.Outcome != OutcomeUnknown && invoke.Kind != nil {
+			pool.Kind, pool.Err = invoke.Kind, invoke.Err
+		}
+	}
+	if pool.Hint == "" && reason == schedule.MayHaveRun {
+		pool.Hint = "it may have run; register it as Idempotent to have it run again"
+	}
+	return pool
+}
+
+// send readies the call for one more attempt and returns its arguments, or
+// reports that it has ended.
+func (c *call) send(inv *invocation) (args []byte, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.claimed.Load() {
+		return nil, false
+	}
+	if c.tries == 0 {
+		c.stats.Queued = inv.started.Sub(c.accepted)
+	}
+	return c.args, true
+}
+
+// sent notes that from now on the call may run.
+func (c *call) sent(bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mayHaveRun = true
+	c.stats.Attempts = c.runs + 1
+	c.stats.Sent = bytes
+}
+
+// due returns when the call's time is up; ok is false when never.
+func (c *call) due() (at time.Time, ok bool) {
+	at, ok = c.ctx.Deadline()
+	if !c.deadline.IsZero() && (!ok || c.deadline.Before(at)) {
+		return c.deadline, true
+	}
+	return at, ok
+}
+
+// remaining is the time left for the agent, as the envelope has it: 0 means
+// no deadline, so what is over is almost nothing instead.
+func (c *call) remaining() time.Duration {
+	at, ok := c.due()
+	if !ok {
+		return 0
+	}
+	return max(time.Until(at), time.Nanosecond)
+}
+
+// left is the time left for further attempts.
+func (c *call) left() time.Duration {
+	at, ok := c.due()
+	if !ok {
+		return schedule.Forever
+	}
+	return time.Until(at)
+}
+
+// newPrefix returns what this executor's invocation ids begin with.
+func newPrefix() string { return rand.Text()[:8] + "-" }

@@ -1,0 +1,462 @@
+package lambdapool
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lambdapool/lambdapool/internal/schedule"
+)
+
+// An Executor runs calls of registered functions on a [Backend]. It owns every
+// policy: how many at once, when to try again, when to slow down, when to give
+// up. It is safe for concurrent use. Close it when done; its backend stays
+// open, since several executors may share one.
+type Executor struct {
+	backend    Backend
+	limits     Limits
+	registry   *Registry
+	logger     *slog.Logger
+	retry      retrier
+	timeout    time.Duration
+	workersMax int         // as WithWorkers says, at least 1
+	inline     *sync.Mutex // set with WithWorkers(0): holds calls in order
+
+	prefix   string // of invocation ids
+	sequence atomic.Uint64
+	random   func() float64
+
+	base context.Context // of every attempt; ends with Close
+	stop context.CancelFunc
+
+	mu        sync.Mutex // guards the rest
+	limiter   *schedule.Limiter
+	ready     callQueue
+	later     delayQueue
+	live      liveList
+	groups    map[<-chan struct{}]*ctxGroup
+	alarm     *time.Timer
+	alarmAt   time.Time // zero: not set
+	workers   int       // goroutines that run attempts
+	flying    int       // calls in flight
+	callbacks int       // goroutines that run callbacks
+	closed    bool
+	idle      chan struct{} // closed when the last of a closed executor is done
+	stats     Stats
+}
+
+// New returns an executor on b. It sends nothing; a backend that is not
+// reachable shows in the first call. The error is a [PoolError] with
+// [ErrBadArguments] that names the option at fault.
+func New(b Backend, opts ...Option) (*Executor, error) {
+	if b == nil {
+		return nil, callError("new executor", "", ErrBadArguments, errors.New("the backend is nil"),
+			"open one with local.New, inproc.New, awslambda.New or backend.Open")
+	}
+	if faulty, ok := b.(interface{ Err() error }); ok && faulty.Err() != nil {
+		return nil, callError("new executor", "", ErrBadArguments, faulty.Err(), "")
+	}
+	cfg := config{workers: -1, registry: DefaultRegistry, logger: slog.Default()}
+	for _, opt := range opts {
+		if opt == nil {
+			return nil, callError("new executor", "", ErrBadArguments, errors.New("an option is nil"), "")
+		}
+		if err := opt(&cfg); err != nil {
+			return nil, callError("new executor", "", ErrBadArguments, err, "")
+		}
+	}
+	e := &Executor{
+		backend:  b,
+		limits:   b.Limits(),
+		registry: cfg.registry,
+		logger:   cfg.logger,
+		retry:    newRetrier(cfg.retry),
+		timeout:  cfg.timeout,
+		random:   rand.Float64,
+		prefix:   newPrefix(),
+		groups:   map[<-chan struct{}]*ctxGroup{},
+		idle:     make(chan struct{}),
+	}
+	workers := cfg.workers
+	switch {
+	case workers == 0:
+		e.inline = new(sync.Mutex)
+		workers = 1
+	case workers < 0:
+		workers = cmp.Or(e.limits.Workers, 1)
+	}
+	e.workersMax = workers
+	e.limiter = schedule.NewLimiter(workers, schedule.Law{Burst: e.limits.Burst, Ramp: e.limits.Ramp, Rate: e.limits.Rate})
+	e.base, e.stop = context.WithCancel(context.Background())
+	return e, nil
+}
+
+// Submit calls fn with args and returns at once with a [Future]. fn is a
+// [Func], a registered function value, or its name. Arguments are checked
+// against the registration and encoded before Submit returns, so the caller
+// may reuse them; numbers convert to the parameter's type when nothing is lost.
+//
+// ctx covers the whole call: when it ends, so does the call. Submit never
+// panics on the caller's mistake; the Future has failed with a [PoolError]
+// then: [ErrNotRegistered], [ErrBadArguments], [ErrEncode], [ErrClosed],
+// [ErrCanceled] or [ErrTimeout]. It blocks only under WithWorkers(0).
+func (e *Executor) Submit(ctx context.Context, fn any, args ...any) *Future[any] {
+	f := new(Future[any])
+	if e == nil {
+		f.fail(errNoExecutor())
+		return f
+	}
+	function, data, err := e.prepare(ctx, fn, args)
+	e.accept(&f.call, f, ctx, function, data, err)
+	return f
+}
+
+// Submit is the typed form of [Executor.Submit]: the compiler checks argument
+// and result.
+func Submit[A, R any](ctx context.Context, e *Executor, fn *Func[A, R], arg A) *Future[R] {
+	f := new(Future[R])
+	if e == nil {
+		f.fail(errNoExecutor())
+		return f
+	}
+	function, err := e.registry.own(fn.registered())
+	if err == nil {
+		err = e.check(ctx, function)
+	}
+	var data []byte
+	if err == nil {
+		data, err = function.encodeArgs([]reflect.Value{reflect.ValueOf(&arg).Elem()})
+	}
+	e.accept(&f.call, f, ctx, function, data, err)
+	return f
+}
+
+// Call submits and waits: fn's result, or the call's error. It blocks until
+// the call ends; when ctx ends, so does the call.
+func Call[A, R any](ctx context.Context, e *Executor, fn *Func[A, R], arg A) (R, error) {
+	return Submit(ctx, e, fn, arg).Result(context.Background())
+}
+
+// check says whether f may be called with ctx.
+func (e *Executor) check(ctx context.Context, f *Function) error {
+	if ctx == nil {
+		return callError("submit", f.name, ErrBadArguments, errors.New("the context is nil"), "pass context.Background()")
+	}
+	return nil
+}
+
+func errNoExecutor() error {
+	return callError("submit", "", ErrBadArguments, errors.New("the executor is nil"), "make one with New")
+}
+
+// prepare resolves and encodes a dynamic call.
+func (e *Executor) prepare(ctx context.Context, fn any, args []any) (*Function, []byte, error) {
+	f, err := e.registry.resolve(fn)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := e.check(ctx, f); err != nil {
+		return f, nil, err
+	}
+	values, err := f.bind(args)
+	if err != nil {
+		return f, nil, err
+	}
+	data, err := f.encodeArgs(values)
+	return f, data, err
+}
+
+// accept takes a call in, or fails it; it reports which.
+func (e *Executor) accept(c *call, to sink, ctx context.Context, f *Function, args []byte, err error) bool {
+	c.exec, c.fn, c.ctx, c.args, c.sink, c.accepted = e, f, ctx, args, to, time.Now()
+	if err == nil && ctx.Err() != nil {
+		kind, cause := contextKind(ctx)
+		err = callError("submit", f.name, kind, cause, "")
+	}
+	if err != nil {
+		c.fail(err)
+		return false
+	}
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		c.fail(callError("submit", f.name, ErrClosed, nil, "the executor was shut down or closed"))
+		return false
+	}
+	e.stats.Submitted++
+	e.live.add(c)
+	e.join(c)
+	if e.timeout > 0 {
+		c.deadline = c.accepted.Add(e.timeout)
+		e.wake(c.deadline)
+	}
+	if e.inline != nil {
+		e.mu.Unlock()
+		e.runInline(c)
+		return true
+	}
+	e.ready.push(c)
+	e.dispatch()
+	e.mu.Unlock()
+	return true
+}
+
+// dispatch starts workers while there is something to run and room for it.
+// e.mu is held.
+func (e *Executor) dispatch() {
+	for {
+		inv := e.take()
+		if inv == nil {
+			return
+		}
+		e.workers++
+		go e.work(inv)
+	}
+}
+
+// take forms the next invocation, or returns nil when there is none to run or
+// no room. e.mu is held.
+func (e *Executor) take() *invocation {
+	c := e.ready.peek()
+	if c == nil {
+		return nil
+	}
+	now := time.Now()
+	ok, at := e.limiter.Acquire(now)
+	if !ok {
+		if !at.IsZero() {
+			e.wake(at)
+		}
+		return nil
+	}
+	e.ready.pop()
+	return e.launch(c, now)
+}
+
+// launch makes c's next invocation. e.mu is held.
+func (e *Executor) launch(c *call, now time.Time) *invocation {
+	inv := &invocation{call: c, started: now}
+	inv.ctx, inv.cancel = context.WithCancel(e.base)
+	c.running = inv
+	e.flying++
+	return inv
+}
+
+// land ends an invocation: its slot is free. e.mu is held.
+func (e *Executor) land(inv *invocation) {
+	inv.cancel()
+	inv.call.running = nil
+	e.flying--
+	if inv.bytes > 0 {
+		e.stats.Invocations++
+		e.stats.Sent += int64(inv.bytes)
+	}
+}
+
+// work runs invocations until there are none left for it.
+func (e *Executor) work(inv *invocation) {
+	for inv != nil {
+		next := e.attempt(inv)
+		e.mu.Lock()
+		e.land(inv)
+		now := time.Now()
+		e.limiter.Release(now, schedule.Result{Verdict: next.verdict, Started: inv.started, RetryAfter: next.retryAfter})
+		if next.again {
+			e.later.push(inv.call, now.Add(next.after))
+			e.wake(e.later.first())
+		}
+		inv = e.take()
+		if inv == nil {
+			e.workers--
+			e.settleIdle()
+		} else {
+			e.dispatch() // the limit may have grown
+		}
+		e.mu.Unlock()
+	}
+}
+
+// runInline runs a call to its end on the submitter's goroutine.
+func (e *Executor) runInline(c *call) {
+	e.inline.Lock()
+	defer e.inline.Unlock()
+	for !c.claimed.Load() {
+		e.mu.Lock()
+		inv := e.launch(c, time.Now())
+		e.mu.Unlock()
+		next := e.attempt(inv)
+		e.mu.Lock()
+		e.land(inv)
+		e.mu.Unlock()
+		if !next.again {
+			return
+		}
+		pause := time.NewTimer(next.after)
+		select {
+		case <-pause.C:
+		case <-c.doneChan():
+		}
+		pause.Stop()
+	}
+}
+
+// wake sets the alarm to at, unless it rings earlier. e.mu is held.
+func (e *Executor) wake(at time.Time) {
+	if !e.alarmAt.IsZero() && !at.Before(e.alarmAt) {
+		return
+	}
+	e.alarmAt = at
+	wait := time.Until(at)
+	if e.alarm == nil {
+		e.alarm = time.AfterFunc(wait, e.ring)
+	} else {
+		e.alarm.Reset(wait)
+	}
+}
+
+// ring does what is due: calls whose time is up end, those that waited for
+// another attempt join the queue, and workers start.
+func (e *Executor) ring() {
+	now := time.Now()
+	var overdue []*call
+	e.mu.Lock()
+	e.alarmAt = time.Time{}
+	// Calls live in the order of Submit, and all have the same timeout.
+	for c := e.live.first; c != nil && !c.deadline.IsZero(); c = c.nextLive {
+		if c.deadline.After(now) {
+			e.wake(c.deadline)
+			break
+		}
+		overdue = append(overdue, c)
+	}
+	for {
+		c, at := e.later.peek()
+		if c == nil {
+			break
+		}
+		if at.After(now) {
+			e.wake(at)
+			break
+		}
+		e.later.pop()
+		e.ready.pushFront(c)
+	}
+	e.dispatch()
+	e.mu.Unlock()
+	for _, c := range overdue {
+		c.cancel(ErrTimeout, context.DeadlineExceeded,
+			fmt.Sprintf("WithTimeout gives a call %v, queueing included", e.timeout))
+	}
+}
+
+// forget takes an ended call out of every list.
+func (e *Executor) forget(c *call, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.live.remove(c)
+	e.leave(c)
+	e.count(err)
+	if c.running != nil {
+		c.running.cancel()
+	}
+	e.settleIdle()
+}
+
+// settleIdle tells Shutdown and Close when nothing is left. e.mu is held.
+func (e *Executor) settleIdle() {
+	if e.closed && e.live.n == 0 && e.workers == 0 && e.callbacks == 0 {
+		select {
+		case <-e.idle:
+		default:
+			close(e.idle)
+		}
+	}
+}
+
+// Shutdown refuses new calls and waits for those accepted, and for their
+// callbacks. When ctx ends first, it returns a [PoolError] that wraps
+// ctx.Err(), and the calls go on; Close ends them. Safe to call repeatedly.
+func (e *Executor) Shutdown(ctx context.Context) error {
+	e.mu.Lock()
+	e.closed = true
+	e.settleIdle()
+	e.mu.Unlock()
+	select {
+	case <-e.idle:
+		return nil
+	default:
+	}
+	select {
+	case <-e.idle:
+		return nil
+	case <-ctx.Done():
+		kind, cause := contextKind(ctx)
+		e.mu.Lock()
+		left := e.live.n
+		e.mu.Unlock()
+		err := callError("shutdown", "", kind, cause, fmt.Sprintf("%d calls are left; Close cancels them", left))
+		err.Outcome = OutcomeUnknown
+		return err
+	}
+}
+
+// Close refuses new calls, ends those left with [ErrCanceled] (which also match
+// [ErrClosed]) and waits until nothing of the executor runs. The backend stays
+// open. It returns nil, and may be called repeatedly.
+func (e *Executor) Close() error {
+	e.mu.Lock()
+	e.closed = true
+	calls := e.live.all()
+	e.settleIdle()
+	e.mu.Unlock()
+	for _, c := range calls {
+		c.cancel(ErrCanceled, ErrClosed, "")
+	}
+	e.stop()
+	<-e.idle
+	e.mu.Lock()
+	if e.alarm != nil {
+		e.alarm.Stop()
+	}
+	e.ready, e.later = callQueue{}, delayQueue{}
+	e.mu.Unlock()
+	return nil
+}
+
+// runCallbacks runs a call's callbacks on a goroutine, so that a slow one
+// holds up no worker.
+func (e *Executor) runCallbacks(name string, callbacks []func()) {
+	e.mu.Lock()
+	e.callbacks++
+	e.mu.Unlock()
+	go func() {
+		for _, f := range callbacks {
+			e.contain("OnDone", name, f)
+		}
+		e.mu.Lock()
+		e.callbacks--
+		e.settleIdle()
+		e.mu.Unlock()
+	}()
+}
+
+// contain runs a user's callback and logs its panic.
+func (e *Executor) contain(what, name string, f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			logger := slog.Default()
+			if e != nil {
+				logger = e.logger
+			}
+			logger.Error("lambdapool: panic in callback", "callback", what, "func", name, "panic", p)
+		}
+	}()
+	f()
+}

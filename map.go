@@ -1,0 +1,195 @@
+package lambdapool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"reflect"
+	"slices"
+)
+
+// A MapOption configures one [Map], [StarMap] or stream.
+type MapOption func(*mapConfig) error
+
+type mapConfig struct {
+	window          int
+	continueOnError bool
+}
+
+// defaultWindow keeps workers busy while the consumer, or one slow item, holds
+// the others' results up.
+const (
+	minWindow        = 64
+	windowPerWorkers = 4
+)
+
+// Window bounds the items that are pulled from the input ahead of the consumer:
+// queued, in flight, or done and not yet consumed. The default is four times
+// the workers, at least 64. Memory grows with it, not with the input.
+func Window(n int) MapOption {
+	return func(c *mapConfig) error {
+		if n < 1 {
+			return fmt.Errorf("Window(%d): must be at least 1", n)
+		}
+		c.window = n
+		return nil
+	}
+}
+
+// ContinueOnError has a run go on after an item has failed. [Map] then returns
+// a full slice, with zero values for the items that failed, and an errors.Join
+// of an [ItemError] for each; streams yield every result. The default is to
+// stop at the first error and cancel what is left.
+func ContinueOnError() MapOption {
+	return func(c *mapConfig) error {
+		c.continueOnError = true
+		return nil
+	}
+}
+
+// A Result is one item of a stream.
+type Result[R any] struct {
+	Index int // position in the input, from 0
+	Value R
+	Err   error // nil, or an *ItemError
+}
+
+// Map calls fn for each of args and returns the results in the same order. It
+// blocks until all have ended; the default is to stop at the first error, which
+// is an [ItemError]. When ctx ends, so do the calls. Over zero items it returns
+// an empty slice that is not nil.
+func Map[A, R any](ctx context.Context, e *Executor, fn *Func[A, R], args []A, opts ...MapOption) ([]R, error) {
+	m, err := newMapping[R](ctx, e, fn, opts)
+	if err != nil {
+		return nil, err
+	}
+	return m.collect(len(args), encodeEach(m.fn, slices.Values(args)))
+}
+
+// StarMap calls fn for each list of arguments and returns the results in the
+// same order, as [Map] does. fn is what [Executor.Submit] takes.
+func StarMap(ctx context.Context, e *Executor, fn any, argLists [][]any, opts ...MapOption) ([]any, error) {
+	m, err := newMapping[any](ctx, e, fn, opts)
+	if err != nil {
+		return nil, err
+	}
+	return m.collect(len(argLists), func(yield func([]byte, error) bool) {
+		for _, args := range argLists {
+			values, err := m.fn.bind(args)
+			if err != nil {
+				if !yield(nil, err) {
+					return
+				}
+				continue
+			}
+			if !yield(m.fn.encodeArgs(values)) {
+				return
+			}
+		}
+	})
+}
+
+// Stream calls fn for each item that it pulls from args, and yields the results
+// in the input's order. It pulls lazily, within [Window], on another goroutine.
+//
+// An item that fails is yielded as an [ItemError] and ends the stream, unless
+// [ContinueOnError] is given. Breaking out of the loop, a panic in it and the
+// end of ctx stop pulling and cancel what is queued or in flight; what already
+// runs on Lambda runs on there. An input that blocks at that moment is left
+// alone, and stopped when it yields next.
+func Stream[A, R any](ctx context.Context, e *Executor, fn *Func[A, R], args iter.Seq[A], opts ...MapOption) iter.Seq2[R, error] {
+	return func(yield func(R, error) bool) {
+		var zero R
+		m, err := newMapping[R](ctx, e, fn, opts)
+		if err != nil {
+			yield(zero, err)
+			return
+		}
+		for r := range m.inOrder(encodeEach(m.fn, args)) {
+			if !yield(r.Value, r.Err) {
+				return
+			}
+		}
+	}
+}
+
+// StreamUnordered is [Stream] in the order in which calls end: nothing waits
+// for a slow one.
+func StreamUnordered[A, R any](ctx context.Context, e *Executor, fn *Func[A, R], args iter.Seq[A], opts ...MapOption) iter.Seq[Result[R]] {
+	return func(yield func(Result[R]) bool) {
+		m, err := newMapping[R](ctx, e, fn, opts)
+		if err != nil {
+			yield(Result[R]{Err: err})
+			return
+		}
+		for r := range m.asCompleted(encodeEach(m.fn, args)) {
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// encodeEach encodes items as they are pulled.
+func encodeEach[A any](f *Function, args iter.Seq[A]) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		values := make([]reflect.Value, 1)
+		for arg := range args {
+			values[0] = reflect.ValueOf(&arg).Elem()
+			if !yield(f.encodeArgs(values)) {
+				return
+			}
+		}
+	}
+}
+
+// newMapping checks what a run is made of. fn is what Executor.Submit takes.
+func newMapping[R any](ctx context.Context, e *Executor, fn any, opts []MapOption) (*mapping[R], error) {
+	if e == nil {
+		return nil, errNoExecutor()
+	}
+	f, err := e.registry.resolve(fn)
+	if err == nil {
+		err = e.check(ctx, f)
+	}
+	if err != nil {
+		return nil, err
+	}
+	cfg := mapConfig{window: max(minWindow, windowPerWorkers*e.workersMax)}
+	for _, opt := range opts {
+		if opt == nil {
+			return nil, callError("map", f.name, ErrBadArguments, errors.New("an option is nil"), "")
+		}
+		if err := opt(&cfg); err != nil {
+			return nil, callError("map", f.name, ErrBadArguments, err, "")
+		}
+	}
+	return &mapping[R]{e: e, fn: f, cfg: cfg, parent: ctx}, nil
+}
+
+// collect runs all of n items and puts the results in their places.
+func (m *mapping[R]) collect(n int, args iter.Seq2[[]byte, error]) ([]R, error) {
+	values := make([]R, n)
+	var failures []error
+	for r := range m.asCompleted(args) {
+		if r.Err == nil {
+			values[r.Index] = r.Value
+			continue
+		}
+		if !m.cfg.continueOnError {
+			return nil, r.Err
+		}
+		failures = append(failures, r.Err)
+	}
+	slices.SortStableFunc(failures, func(a, b error) int { return itemIndex(a) - itemIndex(b) })
+	return values, errors.Join(failures...)
+}
+
+func itemIndex(err error) int {
+	var item *ItemError
+	if errors.As(err, &item) {
+		return item.Index
+	}
+	return -1
+}

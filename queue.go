@@ -1,0 +1,183 @@
+package lambdapool
+
+import (
+	"container/heap"
+	"context"
+	"time"
+)
+
+// callQueue is the queue of calls that are ready to run: a list through the
+// calls themselves. One that has ended meanwhile is passed over.
+type callQueue struct{ head, tail *call }
+
+func (q *callQueue) push(c *call) {
+	if q.tail == nil {
+		q.head = c
+	} else {
+		q.tail.next = c
+	}
+	q.tail = c
+}
+
+func (q *callQueue) pushFront(c *call) {
+	c.next = q.head
+	q.head = c
+	if q.tail == nil {
+		q.tail = c
+	}
+}
+
+// peek returns the first call that has not ended, or nil.
+func (q *callQueue) peek() *call {
+	for q.head != nil && q.head.claimed.Load() {
+		q.pop()
+	}
+	return q.head
+}
+
+func (q *callQueue) pop() {
+	c := q.head
+	q.head, c.next = c.next, nil
+	if q.head == nil {
+		q.tail = nil
+	}
+}
+
+// delayQueue holds calls that wait for their next attempt, soonest first.
+type delayQueue []delayed
+
+type delayed struct {
+	at   time.Time
+	call *call
+}
+
+func (q *delayQueue) push(c *call, at time.Time) { heap.Push((*delayHeap)(q), delayed{at, c}) }
+func (q *delayQueue) pop()                       { heap.Pop((*delayHeap)(q)) }
+func (q delayQueue) first() time.Time            { return q[0].at }
+
+// peek returns the soonest call that has not ended, or nil.
+func (q *delayQueue) peek() (*call, time.Time) {
+	for len(*q) > 0 && (*q)[0].call.claimed.Load() {
+		q.pop()
+	}
+	if len(*q) == 0 {
+		return nil, time.Time{}
+	}
+	return (*q)[0].call, (*q)[0].at
+}
+
+type delayHeap []delayed
+
+func (h delayHeap) Len() int           { return len(h) }
+func (h delayHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
+func (h delayHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *delayHeap) Push(x any)        { *h = append(*h, x.(delayed)) }
+func (h *delayHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	(*h)[len(*h)-1] = delayed{}
+	*h = (*h)[:len(*h)-1]
+	return last
+}
+
+// liveList holds every call that has not ended, in the order of Submit.
+type liveList struct {
+	first, last *call
+	n           int
+}
+
+func (l *liveList) add(c *call) {
+	c.prevLive = l.last
+	if l.last == nil {
+		l.first = c
+	} else {
+		l.last.nextLive = c
+	}
+	l.last = c
+	l.n++
+}
+
+func (l *liveList) remove(c *call) {
+	if c.prevLive == nil {
+		l.first = c.nextLive
+	} else {
+		c.prevLive.nextLive = c.nextLive
+	}
+	if c.nextLive == nil {
+		l.last = c.prevLive
+	} else {
+		c.nextLive.prevLive = c.prevLive
+	}
+	c.prevLive, c.nextLive = nil, nil
+	l.n--
+}
+
+func (l *liveList) all() []*call {
+	calls := make([]*call, 0, l.n)
+	for c := l.first; c != nil; c = c.nextLive {
+		calls = append(calls, c)
+	}
+	return calls
+}
+
+// ctxGroup holds the calls of one context. A million calls under one context
+// need one watcher of it, not a million.
+type ctxGroup struct {
+	ctx   context.Context
+	stop  func() bool
+	first *call
+}
+
+// join puts c under watch of its context. e.mu is held.
+func (e *Executor) join(c *call) {
+	done := c.ctx.Done()
+	if done == nil {
+		return
+	}
+	g := e.groups[done]
+	if g == nil {
+		g = &ctxGroup{ctx: c.ctx}
+		g.stop = context.AfterFunc(c.ctx, func() { e.cancelGroup(g) })
+		e.groups[done] = g
+	}
+	c.group = g
+	c.nextInGroup = g.first
+	if g.first != nil {
+		g.first.prevInGroup = c
+	}
+	g.first = c
+}
+
+// leave takes c out of its context's group, if it is in one. e.mu is held.
+func (e *Executor) leave(c *call) {
+	g := c.group
+	if g == nil {
+		return
+	}
+	if c.prevInGroup == nil {
+		g.first = c.nextInGroup
+	} else {
+		c.prevInGroup.nextInGroup = c.nextInGroup
+	}
+	if c.nextInGroup != nil {
+		c.nextInGroup.prevInGroup = c.prevInGroup
+	}
+	c.group, c.prevInGroup, c.nextInGroup = nil, nil, nil
+	if g.first == nil {
+		g.stop()
+		delete(e.groups, g.ctx.Done())
+	}
+}
+
+// cancelGroup ends every call of a context that has ended.
+func (e *Executor) cancelGroup(g *ctxGroup) {
+	kind, cause := contextKind(g.ctx)
+	e.mu.Lock()
+	var calls []*call
+	for c := g.first; c != nil; c = c.nextInGroup {
+		calls = append(calls, c)
+	}
+	e.mu.Unlock()
+	for _, c := range calls {
+		c.cancel(kind, cause, "")
+	}
+}
