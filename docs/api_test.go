@@ -1,0 +1,125 @@
+package docs_test
+
+import (
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Packages that programs import.
+var public = []string{".", "agent", "backend", "backend/awslambda", "backend/backendtest", "backend/inproc", "backend/local", "codec"}
+
+// Methods that are called by way of fmt and errors, not by name.
+var implicit = []string{"Error", "Format", "String", "Unwrap"}
+
+// Every exported name has a doc comment, and an Example uses every function and
+// method that a program may call.
+func TestTheAPIIsDocumentedAndShownInExamples(t *testing.T) {
+	for _, dir := range public {
+		t.Run(dir, func(t *testing.T) {
+			pkg, examples := readPackage(t, dir)
+			shown := namesUsedIn(examples)
+			function := func(f *doc.Func) {
+				name := strings.TrimPrefix(f.Recv+"."+f.Name, ".")
+				switch {
+				case slices.Contains(implicit, f.Name):
+				case f.Doc == "":
+					t.Errorf("%s has no doc comment", name)
+				case !shown[f.Name]:
+					t.Errorf("no example uses %s", name)
+				}
+			}
+			values := func(values []*doc.Value) {
+				for _, v := range values {
+					if v.Doc == "" && !eachSpecHasComment(v.Decl) {
+						t.Errorf("%s has no doc comment", strings.Join(v.Names, ", "))
+					}
+				}
+			}
+			values(pkg.Consts)
+			values(pkg.Vars)
+			for _, f := range pkg.Funcs {
+				function(f)
+			}
+			for _, typ := range pkg.Types {
+				if typ.Doc == "" {
+					t.Errorf("%s has no doc comment", typ.Name)
+				}
+				values(typ.Consts)
+				values(typ.Vars)
+				for _, f := range slices.Concat(typ.Funcs, typ.Methods) {
+					function(f)
+				}
+			}
+			if pkg.Doc == "" {
+				t.Errorf("package %s has no doc comment", pkg.Name)
+			}
+		})
+	}
+}
+
+// An example that does not run proves nothing.
+func TestExamplesAreRun(t *testing.T) {
+	for _, dir := range public {
+		_, examples := readPackage(t, dir)
+		for _, example := range doc.Examples(examples...) {
+			if example.Output == "" && !example.EmptyOutput {
+				t.Errorf("%s: Example%s has no Output comment, so it is not run", dir, example.Name)
+			}
+		}
+	}
+}
+
+// readPackage returns a package's documentation and those of its test files
+// that hold examples.
+func readPackage(t *testing.T, dir string) (*doc.Package, []*ast.File) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(dir), "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fset := token.NewFileSet()
+	var source, examples []*ast.File
+	for _, name := range names {
+		file, err := parser.ParseFile(fset, name, nil, parser.ParseComments)
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case !strings.HasSuffix(name, "_test.go"):
+			source = append(source, file)
+		case len(doc.Examples(file)) > 0:
+			examples = append(examples, file)
+		}
+	}
+	pkg, err := doc.NewFromFiles(fset, source, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pkg, examples
+}
+
+// namesUsedIn returns what follows a dot, X in pkg.X and value.X, in files that hold examples.
+func namesUsedIn(files []*ast.File) map[string]bool {
+	used := map[string]bool{}
+	for _, file := range files {
+		for node := range ast.Preorder(file) {
+			if selector, ok := node.(*ast.SelectorExpr); ok {
+				used[selector.Sel.Name] = true
+			}
+		}
+	}
+	return used
+}
+
+// eachSpecHasComment reports whether a group's members are explained one by one.
+func eachSpecHasComment(decl *ast.GenDecl) bool {
+	return !slices.ContainsFunc(decl.Specs, func(spec ast.Spec) bool {
+		value, ok := spec.(*ast.ValueSpec)
+		return !ok || value.Doc == nil && value.Comment == nil
+	})
+}

@@ -1,0 +1,135 @@
+// Tour is the program behind the README's two-minute tour, whose code blocks are
+// parts of this file.
+//
+//	go run ./examples/tour
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"time"
+
+	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/agent"
+	"github.com/lambdapool/lambdapool/backend/local"
+)
+
+// ErrNegative says that there is no root.
+var ErrNegative = errors.New("negative")
+
+// Sqrt is a function with a name. The package-level variable makes client and
+// agent register it alike.
+var Sqrt = lambdapool.Register("sqrt", func(_ context.Context, x float64) (float64, error) {
+	if x < 0 {
+		return 0, fmt.Errorf("sqrt(%g): %w", x, ErrNegative)
+	}
+	return math.Sqrt(x), nil
+})
+
+// Nap waits as long as its caller does.
+var Nap = lambdapool.Register("nap", func(ctx context.Context, d time.Duration) (time.Duration, error) {
+	select {
+	case <-time.After(d):
+		return d, nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+})
+
+func init() {
+	lambdapool.RegisterFunc("hypot", math.Hypot)      // any func([ctx,] args...) ([R,] [error])
+	lambdapool.RegisterError("negative", ErrNegative) // survives the wire: errors.Is finds it on the client
+}
+
+func main() {
+	agent.Main() // started as an agent, the program serves here and never returns
+
+	if err := run(context.Background(), os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "tour:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, w io.Writer) error {
+	b, err := local.New() // agents: processes of this very executable, behind the Lambda API
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+
+	e, err := lambdapool.New(b)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+
+	return errors.Join(submit(ctx, e, w), mapped(ctx, e, w), failing(ctx, e, w), stopping(ctx, e, w))
+}
+
+func submit(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
+	root := lambdapool.Submit(ctx, e, Sqrt, 2) // *Future[float64]; never blocks
+	long := e.Submit(ctx, "hypot", 3, 4)       // *Future[any]; arguments are checked before anything is sent
+
+	x, err := root.Result(ctx) // waits
+	if err != nil {
+		return err
+	}
+	y, err := long.Result(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%.3f %v\n", x, y) // 1.414 5
+	return nil
+}
+
+func mapped(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
+	roots, err := lambdapool.Map(ctx, e, Sqrt, []float64{1, 4, 9}) // in order; stops at the first error
+	fmt.Fprintln(w, roots, err)                                    // [1 2 3] <nil>
+
+	roots, err = lambdapool.Map(ctx, e, Sqrt, []float64{1, -4, 9}, lambdapool.ContinueOnError())
+	fmt.Fprintln(w, roots, err) // [1 0 3] item 1: lambdapool: call sqrt: sqrt(-4): negative
+
+	futures := []*lambdapool.Future[float64]{
+		lambdapool.Submit(ctx, e, Sqrt, 16),
+		lambdapool.Submit(ctx, e, Sqrt, 25),
+	}
+	for f := range lambdapool.AsCompleted(ctx, futures...) { // also Collect, Wait and OnDone
+		if f.Err() != nil {
+			return f.Err()
+		}
+	}
+	return nil
+}
+
+func failing(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
+	_, err := lambdapool.Call(ctx, e, Sqrt, -1)
+
+	var function *lambdapool.FunctionError // your function returned an error, or panicked
+	var pool *lambdapool.PoolError         // everything else: the function is not to blame
+	switch {
+	case errors.As(err, &function):
+		fmt.Fprintln(w, function.Message, errors.Is(err, ErrNegative)) // sqrt(-1): negative true
+	case errors.As(err, &pool):
+		fmt.Fprintln(w, pool.Hint, errors.Is(err, lambdapool.ErrTimeout), pool.Outcome)
+	}
+
+	_, err = e.Submit(ctx, "hypot", 3, "4").Result(ctx)
+	fmt.Fprintln(w, errors.Is(err, lambdapool.ErrBadArguments)) // true; err says which argument, and why
+	return nil
+}
+
+func stopping(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
+	f := lambdapool.Submit(ctx, e, Nap, time.Hour)
+	f.Cancel()                                                  // a queued call is never sent, a running one is abandoned
+	fmt.Fprintln(w, errors.Is(f.Err(), lambdapool.ErrCanceled)) // true
+
+	ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond) // covers the whole call, queueing included,
+	defer cancel()                                                // and travels to the agent as a deadline
+	_, err := lambdapool.Call(ctx, e, Nap, time.Hour)
+	fmt.Fprintln(w, errors.Is(err, lambdapool.ErrTimeout)) // true
+	return nil
+}
