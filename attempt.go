@@ -35,16 +35,12 @@ type next struct {
 func (e *Executor) attempt(inv *invocation) next {
 	c := inv.call
 	inv.id = e.prefix + strconv.FormatUint(e.sequence.Add(1), 36)
-	args, ok := c.send(inv)
-	if !ok {
-		return next{}
-	}
-	request, err := e.request(inv, args)
+	request, err := e.request(inv)
 	if err != nil {
 		return e.judge(inv, err)
 	}
 	inv.bytes = len(request.Payload)
-	c.sent(inv.bytes)
+	c.sent(inv)
 
 	response, err := e.invoke(inv.ctx, request)
 	if err != nil && inv.ctx.Err() != nil {
@@ -62,14 +58,14 @@ func (e *Executor) attempt(inv *invocation) next {
 }
 
 // request encodes the call's next invocation. What does not fit is not sent.
-func (e *Executor) request(inv *invocation, args []byte) (*Request, error) {
+func (e *Executor) request(inv *invocation) (*Request, error) {
 	c := inv.call
 	payload, err := codec.EncodeRequest(&codec.Request{
 		ID:        inv.id,
 		Func:      c.fn.name,
 		Shape:     c.fn.fingerprint,
 		Remaining: c.remaining(),
-		Items:     [][]byte{args},
+		Items:     [][]byte{c.args},
 	})
 	if err != nil {
 		return nil, &InvokeError{Outcome: OutcomeNotRun, Kind: ErrEncode, Err: err, Permanent: true}
@@ -101,33 +97,12 @@ func (e *Executor) invoke(ctx context.Context, request *Request) (response *Resp
 func (e *Executor) judge(inv *invocation, err error) next {
 	c := inv.call
 	a, refusal := e.retry.classify(err)
-	throttled := a.Throttled
-	c.mu.Lock()
-	c.tries++
-	if a.Outcome == schedule.NotRun {
-		c.stats.Attempts = c.runs
-		c.mayHaveRun = c.runs > 0
-	} else {
-		c.runs++
-		c.throttled = nil
-	}
-	switch {
-	case throttled:
-		c.stats.Throttles++
-		c.throttled = refusal
-	case a.Outcome == schedule.NotRun:
-		c.rejected++
-	}
-	a.Idempotent = c.fn.idempotent
-	a.Attempts, a.Tries, a.Rejected = c.runs, c.tries, c.rejected
-	c.mu.Unlock()
-	a.Left = c.left()
-
+	a = c.failed(a, refusal)
 	d := e.retry.Decide(a, e.random)
 	n := next{verdict: verdictOf(a, refusal), retryAfter: a.RetryAfter, again: d.Retry(), after: d.After}
 	e.mu.Lock()
 	switch {
-	case throttled:
+	case a.Throttled:
 		e.stats.Throttles++
 	case n.again:
 		e.stats.Retries++
@@ -158,57 +133,6 @@ func finalError(name string, err error, reason schedule.Reason) error {
 		pool.Hint = "it may have run; register it as Idempotent to have it run again"
 	}
 	return pool
-}
-
-// send readies the call for one more attempt and returns its arguments, or
-// reports that it has ended.
-func (c *call) send(inv *invocation) (args []byte, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.claimed.Load() {
-		return nil, false
-	}
-	if c.tries == 0 {
-		c.stats.Queued = inv.started.Sub(c.accepted)
-	}
-	return c.args, true
-}
-
-// sent notes that from now on the call may run.
-func (c *call) sent(bytes int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.mayHaveRun = true
-	c.stats.Attempts = c.runs + 1
-	c.stats.Sent = bytes
-}
-
-// due returns when the call's time is up; ok is false when never.
-func (c *call) due() (at time.Time, ok bool) {
-	at, ok = c.ctx.Deadline()
-	if !c.deadline.IsZero() && (!ok || c.deadline.Before(at)) {
-		return c.deadline, true
-	}
-	return at, ok
-}
-
-// remaining is the time left for the agent, as the envelope has it: 0 means
-// no deadline, so what is over is almost nothing instead.
-func (c *call) remaining() time.Duration {
-	at, ok := c.due()
-	if !ok {
-		return 0
-	}
-	return max(time.Until(at), time.Nanosecond)
-}
-
-// left is the time left for further attempts.
-func (c *call) left() time.Duration {
-	at, ok := c.due()
-	if !ok {
-		return schedule.Forever
-	}
-	return time.Until(at)
 }
 
 // newPrefix returns what this executor's invocation ids begin with.

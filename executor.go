@@ -114,7 +114,7 @@ func (e *Executor) Submit(ctx context.Context, fn any, args ...any) *Future[any]
 		return f
 	}
 	function, data, err := e.prepare(ctx, fn, args)
-	e.accept(&f.call, f, ctx, function, data, err)
+	e.accept(&f.promise, f, ctx, function, data, err)
 	return f
 }
 
@@ -134,7 +134,7 @@ func Submit[A, R any](ctx context.Context, e *Executor, fn *Func[A, R], arg A) *
 	if err == nil {
 		data, err = function.encodeArgs([]reflect.Value{reflect.ValueOf(&arg).Elem()})
 	}
-	e.accept(&f.call, f, ctx, function, data, err)
+	e.accept(&f.promise, f, ctx, function, data, err)
 	return f
 }
 
@@ -174,28 +174,35 @@ func (e *Executor) prepare(ctx context.Context, fn any, args []any) (*Function, 
 }
 
 // accept takes a call in, or fails it; it reports which.
-func (e *Executor) accept(c *call, to sink, ctx context.Context, f *Function, args []byte, err error) bool {
-	c.exec, c.fn, c.ctx, c.args, c.sink, c.accepted = e, f, ctx, args, to, time.Now()
+func (e *Executor) accept(p *promise, to sink, ctx context.Context, f *Function, args []byte, err error) bool {
+	p.exec, p.fn = e, f
 	if err == nil && ctx.Err() != nil {
 		kind, cause := contextKind(ctx)
 		err = callError("submit", f.name, kind, cause, "")
 	}
 	if err != nil {
-		c.fail(err)
+		p.fail(err)
 		return false
+	}
+	c := &call{promise: p, sink: to, args: args, accepted: time.Now()}
+	p.call = c
+	if e.timeout > 0 {
+		c.due = c.accepted.Add(e.timeout)
+	}
+	if at, ok := ctx.Deadline(); ok && (c.due.IsZero() || at.Before(c.due)) {
+		c.due = at
 	}
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
-		c.fail(callError("submit", f.name, ErrClosed, nil, "the executor was shut down or closed"))
+		p.fail(callError("submit", f.name, ErrClosed, nil, "the executor was shut down or closed"))
 		return false
 	}
 	e.stats.Submitted++
 	e.live.add(c)
-	e.join(c)
+	e.join(c, ctx)
 	if e.timeout > 0 {
-		c.deadline = c.accepted.Add(e.timeout)
-		e.wake(c.deadline)
+		e.wake(c.accepted.Add(e.timeout))
 	}
 	if e.inline != nil {
 		e.mu.Unlock()
@@ -329,9 +336,9 @@ func (e *Executor) ring() {
 	e.mu.Lock()
 	e.alarmAt = time.Time{}
 	// Calls live in the order of Submit, and all have the same timeout.
-	for c := e.live.first; c != nil && !c.deadline.IsZero(); c = c.nextLive {
-		if c.deadline.After(now) {
-			e.wake(c.deadline)
+	for c := e.live.first; c != nil && e.timeout > 0; c = c.nextLive {
+		if at := c.accepted.Add(e.timeout); at.After(now) {
+			e.wake(at)
 			break
 		}
 		overdue = append(overdue, c)

@@ -13,7 +13,7 @@ import (
 // A Future is a call's result to be: exactly one value, [FunctionError] or
 // [PoolError]. It is safe for concurrent use, and nothing needs to be closed.
 type Future[T any] struct {
-	call
+	promise
 
 	value T
 }
@@ -127,7 +127,10 @@ func (f *Future[T]) OnDone(fn func(*Future[T])) {
 func (f *Future[T]) Stats() CallStats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.stats
+	if f.stats == nil {
+		return CallStats{}
+	}
+	return *f.stats
 }
 
 // name returns the function's name, for messages; a call that failed before

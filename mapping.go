@@ -32,7 +32,7 @@ type mapping[R any] struct {
 
 // A mapItem is a call of a run.
 type mapItem[R any] struct {
-	call
+	promise
 
 	run   *mapping[R]
 	index int
@@ -72,7 +72,7 @@ func (m *mapping[R]) feed(args iter.Seq2[[]byte, error]) {
 		if it == nil {
 			return
 		}
-		if !m.e.accept(&it.call, it, m.ctx, m.fn, data, err) {
+		if !m.e.accept(&it.promise, it, m.ctx, m.fn, data, err) {
 			it.completed()
 		}
 		if !m.pull() {

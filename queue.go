@@ -128,15 +128,15 @@ type ctxGroup struct {
 }
 
 // join puts c under watch of its context. e.mu is held.
-func (e *Executor) join(c *call) {
-	done := c.ctx.Done()
+func (e *Executor) join(c *call, ctx context.Context) {
+	done := ctx.Done()
 	if done == nil {
 		return
 	}
 	g := e.groups[done]
 	if g == nil {
-		g = &ctxGroup{ctx: c.ctx}
-		g.stop = context.AfterFunc(c.ctx, func() { e.cancelGroup(g) })
+		g = &ctxGroup{ctx: ctx}
+		g.stop = context.AfterFunc(ctx, func() { e.cancelGroup(g) })
 		e.groups[done] = g
 	}
 	c.group = g

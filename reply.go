@@ -46,12 +46,13 @@ func (e *Executor) measure(c *call, response *Response, reply *codec.Reply) {
 	}
 	c.mu.Lock()
 	if !c.done {
-		c.stats.Run = run
-		c.stats.Billed = response.Billed
-		c.stats.ColdStart = reply.Agent.Cold
-		c.stats.MemoryPeak = max(response.MemoryPeak, reply.Agent.PeakMemory)
-		c.stats.Received = len(response.Payload)
-		c.stats.RequestID = response.RequestID
+		stats := c.measured()
+		stats.Run = run
+		stats.Billed = response.Billed
+		stats.ColdStart = reply.Agent.Cold
+		stats.MemoryPeak = max(response.MemoryPeak, reply.Agent.PeakMemory)
+		stats.Received = len(response.Payload)
+		stats.RequestID = response.RequestID
 	}
 	c.mu.Unlock()
 	e.mu.Lock()
