@@ -2,6 +2,7 @@ package lambdapool
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync"
 )
@@ -57,10 +58,11 @@ func (it *mapItem[R]) result() Result[R] {
 func (m *mapping[R]) feed(args iter.Seq2[[]byte, error]) {
 	defer close(m.fed)
 	defer func() {
-		if p := recover(); p != nil {
-			m.mu.Lock()
-			m.panicked = p
-			m.mu.Unlock()
+		p := recover()
+		m.mu.Lock()
+		m.panicked, m.inInput = p, false
+		m.mu.Unlock()
+		if p != nil {
 			m.cancel()
 		}
 	}()
@@ -208,10 +210,13 @@ func (m *mapping[R]) finish(failed bool, yield func(Result[R]) bool) {
 	m.mu.Lock()
 	pulled, whole := m.pulled, m.whole
 	m.mu.Unlock()
-	if failed || whole || m.parent.Err() == nil {
+	if failed || whole {
 		return
 	}
-	kind, cause := contextKind(m.parent)
+	kind, cause := ErrCanceled, errors.New("the input ended its goroutine")
+	if m.parent.Err() != nil {
+		kind, cause = contextKind(m.parent)
+	}
 	err := callError("map", m.fn.name, kind, cause, "the input was not read to its end")
 	yield(Result[R]{Index: pulled, Err: &ItemError{Index: pulled, Err: err}})
 }
