@@ -2,6 +2,13 @@ package schedule
 
 import "time"
 
+const (
+	minKnock = 50 * time.Millisecond // between two tries when nothing is let in; doubles
+	maxKnock = time.Second           // up to this
+	maxPause = time.Minute           // no Retry-After stops the whole pool for longer
+	maxHold  = 3 * time.Second       // nor keeps it from growing for longer
+)
+
 // A Verdict is what the end of an invocation says about the platform's limits.
 type Verdict uint8
 
@@ -77,7 +84,7 @@ func (l *Limiter) Acquire(now time.Time) (ok bool, at time.Time) {
 		return false, l.start.Add(l.paused)
 	}
 	if float64(l.inflight)+1 > l.slots.value {
-		if next, ok := l.slots.grow(t); !ok {
+		if next := l.slots.grow(t); float64(l.inflight)+1 > l.slots.value {
 			return false, l.at(next)
 		}
 	}
@@ -102,7 +109,7 @@ func (l *Limiter) Release(now time.Time, r Result) {
 	t := l.elapsed(now)
 	if r.Verdict == Admitted {
 		l.empty = 0
-		l.slots.admitted()
+		l.slots.admitted(t)
 		l.rate.admitted(t)
 		return
 	}
@@ -116,11 +123,9 @@ func (l *Limiter) Release(now time.Time, r Result) {
 // refused is Release for an invocation that the platform did not let in.
 func (l *Limiter) refused(t, started time.Duration, r Result) {
 	if r.Verdict == TooFast {
-		l.rate.refused(t, started, l.inflight)
-		l.rate.hold(t, r.RetryAfter)
+		l.rate.refused(t, started, l.inflight, r.RetryAfter)
 	} else {
-		l.slots.refused(t, started, float64(l.inflight))
-		l.slots.hold(t, r.RetryAfter)
+		l.slots.refused(t, started, float64(l.inflight), r.RetryAfter)
 		l.ramp.refused(t)
 	}
 	if l.inflight > 0 {

@@ -145,7 +145,7 @@ func (p *pacer) fill(t time.Duration, r *ramp) {
 
 // admitted measures.
 func (p *pacer) admitted(t time.Duration) {
-	p.governor.admitted()
+	p.governor.admitted(t)
 	p.count++
 	if d := t - p.window; d >= rateWindow {
 		p.measured = p.count / d.Seconds()
@@ -157,13 +157,13 @@ func (p *pacer) admitted(t time.Duration) {
 }
 
 // refused lowers the rate below what was admitted.
-func (p *pacer) refused(t, started time.Duration, inflight int) {
+func (p *pacer) refused(t, started time.Duration, inflight int, retryAfter time.Duration) {
 	level := p.measured
 	if level == 0 {
 		// So many were sent in the time that a refusal takes.
 		level = float64(inflight+1) / max(t-started, time.Millisecond).Seconds()
 	}
-	p.governor.refused(t, started, level)
+	p.governor.refused(t, started, level, retryAfter)
 	p.tokens = 0
 	p.filled = t
 }
