@@ -157,7 +157,7 @@ func (c *compiler) mapping(p *plan) (err error) {
 	if p.key, err = c.plan(mapKeyStep, p.typ.Key()); err != nil {
 		return err
 	}
-	if holdsPointer(p.key) {
+	if holdsPointer(p.key.typ) {
 		c.path = append(c.path, mapKeyStep)
 		return c.refuse(p.key.typ, "a pointer in a map key would lose its identity; use a value as key")
 	}
@@ -168,18 +168,26 @@ func (c *compiler) mapping(p *plan) (err error) {
 	return nil
 }
 
-// holdsPointer reports whether two equal values of a type may differ after they
+// holdsPointer reports whether values of t that were equal may differ after they
 // travelled, because a pointer decides whether they are equal.
-func holdsPointer(p *plan) bool {
-	switch {
-	case p.marshaler != nil:
-		return false
-	case p.typ.Kind() == reflect.Pointer:
+func holdsPointer(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer:
 		return true
-	case p.typ.Kind() == reflect.Array:
-		return holdsPointer(p.elem)
+	case reflect.Array:
+		return holdsPointer(t.Elem())
+	case reflect.Struct:
+		if marshalerOf(t) != nil {
+			return false
+		}
+		for i := range t.NumField() {
+			if f := t.Field(i); travels(f) && holdsPointer(f.Type) {
+				return true
+			}
+		}
+	default:
 	}
-	return slices.ContainsFunc(p.fields, func(f field) bool { return holdsPointer(f.plan) })
+	return false
 }
 
 // An entry is where one pair of a map lies in the output.

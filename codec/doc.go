@@ -26,7 +26,8 @@
 //
 //   - unexported fields, and fields tagged `msgpack:"-"`; a struct that has unexported
 //     fields only, and does not encode itself, is refused
-//   - the location name of a time.Time (the offset stays) and its monotonic clock reading
+//   - of a [time.Time] the name of its location (the offset stays) and its monotonic clock
+//     reading; a time whose offset is the receiver's own at that instant arrives as local
 //   - interfaces, channels, functions, uintptr and unsafe.Pointer, pointers in map keys,
 //     and embedded pointers to unexported structs: [TypeOf] refuses their types
 //   - pointer cycles, and values nested more than [MaxDepth] levels deep: [Marshal]
@@ -47,6 +48,8 @@
 //	struct                  array of the fields that travel, in order of declaration
 //	struct that encodes     bin of what its method returned
 //	itself
+//	time.Time               bin of 16 bytes, big endian: Unix seconds (8), nanoseconds
+//	                        (4), offset in seconds (4; the lowest number for UTC)
 //	nil slice, map, pointer nil
 //	pointer                 what it points to; an array of one around it where that is
 //	                        itself a slice, map or pointer

@@ -30,7 +30,7 @@ func (e *UnsupportedError) Error() string {
 
 // An EncodeError says why a value could not be encoded. It never shows the value.
 type EncodeError struct {
-	Value  int    // which of the values, from 0
+	Value  int    // which of the values, from 0; -1 when they do not fit their types
 	Path   string // where inside of it, such as "Node.Next.Next"; empty for the value itself
 	Reason string
 }

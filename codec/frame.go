@@ -161,11 +161,15 @@ func (e *encoder) frame(p *plan, v reflect.Value, opts []FrameOption) error {
 	if flags&flagZstd == 0 {
 		return nil
 	}
-	if packed, ok := compress(e.out.b[headerSize:], e.scratch[:0]); ok {
+	packed, ok := compress(e.out.b[headerSize:], e.scratch[:0])
+	if ok {
 		size := uint64(len(e.out.b) - headerSize)
 		e.out.b[headerSize-1] |= flagZstd
 		e.out.b = binary.AppendUvarint(e.out.b[:headerSize], size)
 		e.out.b = append(e.out.b, packed...)
+	}
+	if cap(packed) > cap(e.scratch) {
+		e.scratch = packed
 	}
 	return nil
 }

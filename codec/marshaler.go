@@ -56,6 +56,8 @@ var (
 // not tell all.
 func marshalerOf(t reflect.Type) *marshaler {
 	switch {
+	case t == timeType:
+		return byTime
 	case binaryAppender.of(t) && binaryUnmarshaler.of(t):
 		return byAppend
 	case binaryMarshaler.of(t) && binaryUnmarshaler.of(t):

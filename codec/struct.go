@@ -15,21 +15,18 @@ func (c *compiler) structure(p *plan) (err error) {
 	hidden := false
 	for i := range p.typ.NumField() {
 		sf := p.typ.Field(i)
-		tag, options, _ := strings.Cut(sf.Tag.Get("msgpack"), ",")
-		if tag == "-" || sf.Name == "_" {
-			continue
-		}
 		if !travels(sf) {
-			hidden = true
+			hidden = hidden || !excluded(sf)
 			continue
 		}
+		if sf.Type.Kind() == reflect.Pointer && !sf.IsExported() {
+			c.path = append(c.path, "."+sf.Name)
+			return c.refuse(sf.Type, "an embedded pointer to an unexported struct cannot be set; embed the struct itself, or name the field")
+		}
+		tag, options, _ := strings.Cut(sf.Tag.Get("msgpack"), ",")
 		f := field{name: sf.Name, index: i, tag: tag, omitEmpty: options == "omitempty"}
 		if f.plan, err = c.plan("."+sf.Name, sf.Type); err != nil {
 			return err
-		}
-		if sf.Anonymous && !sf.IsExported() && sf.Type.Kind() == reflect.Pointer {
-			c.path = append(c.path, "."+sf.Name)
-			return c.refuse(sf.Type, "an embedded pointer to an unexported struct cannot be set; embed the struct itself, or name the field")
 		}
 		p.fields = append(p.fields, f)
 	}
@@ -44,27 +41,30 @@ func (c *compiler) structure(p *plan) (err error) {
 	return nil
 }
 
-// travels reports whether a field is sent: an exported one is, and of an embedded
-// unexported struct what travels of that.
+// excluded reports whether nobody expects a field to be sent.
+func excluded(sf reflect.StructField) bool {
+	return sf.Name == "_" || sf.Tag.Get("msgpack") == "-"
+}
+
+// travels reports whether a field is sent: an exported one is, and an embedded
+// unexported struct if something inside of it is.
 func travels(sf reflect.StructField) bool {
-	if sf.IsExported() {
+	switch {
+	case excluded(sf):
+		return false
+	case sf.IsExported():
+		return true
+	case !sf.Anonymous:
+		return false
+	case sf.Type.Kind() == reflect.Pointer: // embedded, so to a named struct
+		return true
+	case sf.Type.Kind() != reflect.Struct:
+		return false
+	case marshalerOf(sf.Type) != nil:
 		return true
 	}
-	if !sf.Anonymous {
-		return false
-	}
-	t := sf.Type
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if t.Kind() != reflect.Struct {
-		return false
-	}
-	if sf.Type.Kind() == reflect.Pointer || marshalerOf(t) != nil {
-		return true
-	}
-	for i := range t.NumField() {
-		if f := t.Field(i); travels(f) && f.Tag.Get("msgpack") != "-" {
+	for i := range sf.Type.NumField() {
+		if travels(sf.Type.Field(i)) {
 			return true
 		}
 	}

@@ -53,7 +53,7 @@ func (t *Type) String() string { return t.plan.typ.String() }
 // keeps nothing of them.
 func Marshal(ts []*Type, vs []reflect.Value) ([]byte, error) {
 	if err := match(ts, vs); err != nil {
-		return nil, &EncodeError{Reason: err.Error()}
+		return nil, &EncodeError{Value: -1, Reason: err.Error()}
 	}
 	e := getEncoder()
 	defer putEncoder(e)

@@ -36,7 +36,7 @@ func unquote(payload []byte, what string) ([]byte, error) {
 	if bytes.IndexByte(inner, '\\') >= 0 {
 		var s string
 		if err := json.Unmarshal(text, &s); err != nil {
-			return nil, &FrameError{Reason: "malformed JSON string", Err: err}
+			return nil, &FrameError{Reason: fmt.Sprintf("malformed JSON string: %v", err), Err: err}
 		}
 		inner = []byte(s)
 	}
@@ -47,7 +47,7 @@ func unquote(payload []byte, what string) ([]byte, error) {
 	frame := make([]byte, base64Encoding.DecodedLen(len(inner)))
 	n, err := base64Encoding.Decode(frame, inner)
 	if err != nil {
-		return nil, &FrameError{Reason: "the JSON string does not hold base64 of a lambdapool " + what, Err: err}
+		return nil, &FrameError{Reason: fmt.Sprintf("the JSON string does not hold base64 of a lambdapool %s: %v", what, err), Err: err}
 	}
 	return frame[:n], nil
 }

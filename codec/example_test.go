@@ -1,0 +1,111 @@
+package codec_test
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/lambdapool/lambdapool/codec"
+)
+
+type Item struct {
+	Name  string
+	Price float64
+}
+
+func ExampleTypeOf() {
+	t, err := codec.TypeOf(reflect.TypeFor[map[string][]Item]())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(t.Go())
+	fmt.Println(t.Shape())
+	// Output:
+	// map[string][]codec_test.Item
+	// map[string][]codec_test.Item{Name string; Price float64}
+}
+
+func ExampleUnsupportedError() {
+	type Order struct {
+		Items []struct{ Done chan bool }
+	}
+	_, err := codec.TypeOf(reflect.TypeFor[Order]())
+	fmt.Println(err)
+	// Output:
+	// Order.Items[].Done: chan bool cannot travel: a channel belongs to one process; return the values instead
+}
+
+func ExampleMarshal() {
+	item, err := codec.TypeOf(reflect.TypeFor[Item]())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	data, err := codec.Marshal([]*codec.Type{item}, []reflect.Value{reflect.ValueOf(Item{"tea", 1.5})})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var out Item
+	err = codec.Unmarshal(data, []*codec.Type{item}, []reflect.Value{reflect.ValueOf(&out).Elem()})
+	fmt.Println(len(data), out, err)
+	// Output:
+	// 14 {tea 1.5} <nil>
+}
+
+func ExampleUnmarshal() {
+	ts := make([]*codec.Type, 2)
+	for i, t := range []reflect.Type{reflect.TypeFor[int](), reflect.TypeFor[string]()} {
+		ct, err := codec.TypeOf(t)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		ts[i] = ct
+	}
+	var n int
+	var s string
+	into := []reflect.Value{reflect.ValueOf(&n).Elem(), reflect.ValueOf(&s).Elem()}
+	err := codec.Unmarshal([]byte{7, 0xa2, 'h', 'i'}, ts, into)
+	fmt.Println(n, s, err)
+	err = codec.Unmarshal([]byte{7, 8}, ts, into)
+	fmt.Println(err)
+	// Output:
+	// 7 hi <nil>
+	// decode value 2: an integer where a string belongs
+}
+
+func ExampleEncodeRequest() {
+	payload, err := codec.EncodeRequest(&codec.Request{ID: "1", Func: "Add", Items: [][]byte{{2, 3}}})
+	fmt.Println(string(payload), err)
+	request, err := codec.DecodeRequest(payload)
+	fmt.Println(request.Func, request.Items, err)
+	// Output:
+	// "wUxQAQCDomlkoTGiZm6jQWRkoml0kcQCAgM=" <nil>
+	// Add [[2 3]] <nil>
+}
+
+func ExampleCompress() {
+	request := &codec.Request{Func: "Parse", Items: [][]byte{records(100_000)}}
+	payload, err := codec.EncodeRequest(request, codec.Compress())
+	fmt.Println(len(payload) < 20_000, err)
+	// Output:
+	// true <nil>
+}
+
+func ExampleDecodeRequest() {
+	_, err := codec.DecodeRequest([]byte(`{"key": "value"}`))
+	fmt.Println(err)
+	// Output:
+	// this looks like a JSON object, not a lambdapool request: call it through the lambdapool client, which sends a JSON string
+}
+
+func ExampleEncodeReply() {
+	payload, err := codec.EncodeReply(&codec.Reply{ID: "1", Items: []codec.ItemReply{{Value: []byte{5}}}})
+	fmt.Printf("%x %v\n", payload, err)
+	reply, err := codec.DecodeReply(payload)
+	fmt.Println(reply.Items[0].Value, err)
+	// Output:
+	// c14c50010083a26964a131a269749181a176c40105a2616780 <nil>
+	// [5] <nil>
+}

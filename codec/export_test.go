@@ -1,0 +1,4 @@
+package codec
+
+// Scan is scan, for its fuzz test.
+var Scan = scan
