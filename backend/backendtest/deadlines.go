@@ -142,6 +142,28 @@ func testCancelRunning(t *testing.T, b lambdapool.Backend) {
 	works(t, e)
 }
 
+// testCancelInvoke checks the backend's own part in this: Invoke returns when its
+// context ends, and claims nothing about what became of the function.
+func testCancelInvoke(t *testing.T, b lambdapool.Backend) {
+	const long = time.Second
+	payload, err := codec.EncodeRequest(items(t, "backendtest.IgnoreContext", long))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), long/10)
+	defer cancel()
+	began := time.Now()
+	_, err = b.Invoke(ctx, &lambdapool.Request{Payload: payload, Registry: lambdapool.DefaultRegistry})
+	if took := time.Since(began); took >= long {
+		t.Errorf("Invoke took %v after its context had ended, as long as the function", took)
+	}
+	var failed *lambdapool.InvokeError
+	if !errors.As(err, &failed) || !errors.Is(err, context.DeadlineExceeded) || failed.Outcome == lambdapool.OutcomeNotRun {
+		t.Errorf("error %v, want an *InvokeError that wraps the context's and does not say that nothing ran", err)
+	}
+	works(t, executor(t, b))
+}
+
 // testContextValues checks that a function cannot see its caller's context:
 // what works here would fail on Lambda.
 func testContextValues(t *testing.T, b lambdapool.Backend) {

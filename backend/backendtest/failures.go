@@ -197,7 +197,7 @@ func testHostile(t *testing.T, b lambdapool.Backend) {
 		`{"key1":"value1","key2":"value2"}`,
 		string(good[:len(good)/2]) + `"`,
 	} {
-		response, err := b.Invoke(short(t), &lambdapool.Request{Payload: []byte(payload), Registry: lambdapool.DefaultRegistry})
+		response, err := deliver(t, b, []byte(payload))
 		if err == nil {
 			t.Errorf("%s is answered with %.100q", payload, response.Payload)
 			continue

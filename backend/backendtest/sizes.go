@@ -24,7 +24,7 @@ func testRequestSize(t *testing.T, b lambdapool.Backend) {
 	}
 	for _, size := range []int{limit - 1, limit, limit + 1} {
 		padded := append(bytes.Clone(payload), bytes.Repeat([]byte{' '}, size-len(payload))...)
-		response, err := b.Invoke(short(t), &lambdapool.Request{Payload: padded, Registry: lambdapool.DefaultRegistry})
+		response, err := deliver(t, b, padded)
 		if size <= limit {
 			if err != nil {
 				t.Errorf("a request of %d bytes: %v", size, err)
