@@ -17,6 +17,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/lambdapool/lambdapool/internal/suggest"
 )
 
 // maxNameLen bounds a registered name and an error code, in bytes. Both travel
@@ -343,15 +345,12 @@ func (r *Registry) suggest(name string) string {
 	if len(functions) == 0 {
 		return "nothing is registered: call Register or RegisterFunc in a package that client and agent import"
 	}
-	var close, all []string
-	for _, f := range functions {
-		if strings.EqualFold(f.name, name) || strings.Contains(f.name, name) || strings.Contains(name, f.name) {
-			close = append(close, f.name)
-		}
-		all = append(all, f.name)
+	all := make([]string, len(functions))
+	for i, f := range functions {
+		all[i] = f.name
 	}
-	if len(close) > 0 {
-		return "did you mean " + strings.Join(close[:min(3, len(close))], ", ") + "?"
+	if near := suggest.Nearest(name, all); len(near) > 0 {
+		return "did you mean " + strings.Join(near, ", ") + "?"
 	}
 	if len(all) > 8 {
 		return fmt.Sprintf("registered are %s and %d more", strings.Join(all[:8], ", "), len(all)-8)

@@ -1,0 +1,126 @@
+package lambdapool_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/backend/inproc"
+)
+
+// The examples run on goroutines of this process, inproc; with local.New or
+// awslambda.New in its place they run on agent processes, or on AWS.
+func Example() {
+	backend := inproc.New()
+	defer backend.Close()
+	pool, err := lambdapool.New(backend)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer pool.Close()
+
+	squares, err := lambdapool.Map(context.Background(), pool, square, []int{1, 2, 3, 4})
+	fmt.Println(squares, err)
+	// Output: [1 4 9 16] <nil>
+}
+
+func ExampleNew() {
+	backend := inproc.New()
+	defer backend.Close()
+	_, err := lambdapool.New(backend, lambdapool.WithWorkers(-3))
+	fmt.Println(err)
+	// Output: lambdapool: new executor: bad arguments: WithWorkers(-3): must be from 0 to 100000
+}
+
+// mustPool opens a pool for an example.
+func mustPool(opts ...lambdapool.Option) *lambdapool.Executor {
+	pool, err := lambdapool.New(inproc.New(), opts...)
+	if err != nil {
+		panic(err)
+	}
+	return pool
+}
+
+func ExampleWithWorkers() {
+	// For tests: every call runs in Submit, in order.
+	pool := mustPool(lambdapool.WithWorkers(0))
+	defer pool.Close()
+	future := lambdapool.Submit(context.Background(), pool, square, 5)
+	select {
+	case <-future.Done():
+		fmt.Println("done already")
+	default:
+		fmt.Println("pending")
+	}
+	// Output: done already
+}
+
+func ExampleWithTimeout() {
+	pool := mustPool(lambdapool.WithTimeout(20 * time.Millisecond))
+	defer pool.Close()
+	_, err := lambdapool.Call(context.Background(), pool, wait, time.Hour)
+	fmt.Println(errorKind(err))
+	// Output: timed out
+}
+
+func ExampleWithRegistry() {
+	registry := lambdapool.NewRegistry()
+	triple := lambdapool.RegisterIn(registry, "triple", func(_ context.Context, n int) (int, error) { return 3 * n, nil })
+	pool := mustPool(lambdapool.WithRegistry(registry))
+	defer pool.Close()
+	fmt.Println(lambdapool.Call(context.Background(), pool, triple, 14))
+	// Output: 42 <nil>
+}
+
+func ExampleWithLogger() {
+	pool := mustPool(lambdapool.WithLogger(slog.New(slog.DiscardHandler)))
+	defer pool.Close()
+	fmt.Println(lambdapool.Call(context.Background(), pool, square, 3))
+	// Output: 9 <nil>
+}
+
+func ExampleWithRetry() {
+	pool := mustPool(lambdapool.WithRetry(lambdapool.RetryPolicy{
+		MaxAttempts:        5,
+		BaseDelay:          time.Millisecond,
+		RetryFunctionError: func(err *lambdapool.FunctionError) bool { return !err.Panic },
+	}))
+	defer pool.Close()
+	future := lambdapool.Submit(context.Background(), pool, root, -1.0)
+	_, err := future.Result(context.Background())
+	fmt.Println(err, "after", future.Stats().Attempts, "attempts")
+	// Output: lambdapool: call root: no real root of -1 after 5 attempts
+}
+
+func ExampleExecutor_Stats() {
+	pool := mustPool()
+	defer pool.Close()
+	_, _ = lambdapool.Map(context.Background(), pool, square, []int{1, 2, 3})
+	_ = pool.Shutdown(context.Background())
+	stats := pool.Stats()
+	fmt.Println(stats.Submitted, "submitted,", stats.Succeeded, "succeeded")
+	// Output: 3 submitted, 3 succeeded
+}
+
+func ExampleExecutor_Shutdown() {
+	pool := mustPool()
+	future := lambdapool.Submit(context.Background(), pool, square, 3)
+	_ = pool.Shutdown(context.Background()) // waits
+	fmt.Println(future.Result(context.Background()))
+	_, err := lambdapool.Call(context.Background(), pool, square, 4)
+	fmt.Println(err)
+	// Output:
+	// 9 <nil>
+	// lambdapool: submit square: closed (the executor was shut down or closed)
+}
+
+func ExampleExecutor_Close() {
+	pool := mustPool()
+	future := lambdapool.Submit(context.Background(), pool, wait, time.Hour)
+	pool.Close() // cancels
+	fmt.Println(errorKind(future.Err()))
+	// Output: canceled
+}
