@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -158,7 +159,7 @@ func TestUnknownKeysAreSkipped(t *testing.T) {
 
 // A request is a JSON string, and JSON has several spellings for it.
 func TestJSONSpellings(t *testing.T) {
-	payload := string(encodeRequest(t, &codec.Request{ID: strings.Repeat("\xff\xfe\xfd\xfb\xef\xbe", 30)}))
+	payload := string(encodeRequest(t, &codec.Request{ID: "\xff\xff\xff|\xfb\xef\xbe|\xfb\xef\xbe|\xfb\xef\xbe"}))
 	if !json.Valid([]byte(payload)) || !strings.Contains(payload, "/") || !strings.Contains(payload, "+") {
 		t.Fatalf("no good sample: %s", payload)
 	}
@@ -233,8 +234,8 @@ func TestCompress(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Error(diff)
+			if !reflect.DeepEqual(got, want) {
+				t.Error("another request arrived")
 			}
 		})
 	}
@@ -244,8 +245,8 @@ func TestCompress(t *testing.T) {
 	if err != nil || len(raw) > 50_000 {
 		t.Fatalf("%d bytes, %v", len(raw), err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
+	if !reflect.DeepEqual(got, want) {
+		t.Error("another reply arrived")
 	}
 	if plain := encodeReply(t, want); len(plain) < 100_000 {
 		t.Errorf("without being asked, 100000 bytes became %d", len(plain))
