@@ -136,11 +136,13 @@ var byCode = map[string]verdict{
 	// The request itself.
 	"ResourceNotFoundException":                notFound,
 	"NoPublishedVersionException":              notFound.hinted("publish a version of the function"),
+	"UnknownOperationException":                notFound.hinted("check the endpoint"),
 	"RequestTooLargeException":                 tooLarge,
 	"RequestEntityTooLargeException":           tooLarge,
 	"SerializedRequestEntityTooLargeException": tooLarge,
 	"InvalidRequestContentException":           malformed,
 	"UnsupportedMediaTypeException":            malformed,
+	"ValidationException":                      malformed.hinted("check name, qualifier and tenant id"),
 	"InvalidParameterValueException":           malformed.hinted("check name, qualifier and tenant id"),
 	"ModeNotSupportedException":                malformed.hinted("the function does not take synchronous calls"),
 	"DurableExecutionAlreadyStartedException":  malformed,
@@ -201,39 +203,30 @@ var byFailure = []failureRow{
 		func(f failure) bool { return f.Type == "Function.ResponseSizeTooLarge" },
 		verdict{outcome: lambdapool.OutcomeRan, kind: lambdapool.ErrTooLarge, permanent: true,
 			hint: "return less per call, or let large payloads travel through S3"}},
-	{"start timed out",
-		func(f failure) bool { return f.report.initFailed && f.timedOut() },
-		broken("the agent did not start in time: see the function's log, or give it more memory and time")},
+	{"out of memory while starting",
+		func(f failure) bool { return f.report.initFailed && f.outOfMemory() },
+		verdict{outcome: lambdapool.OutcomeNotRun, kind: lambdapool.ErrOutOfMemory, permanent: true,
+			hint: "raise the function's memory"}},
+	{"cannot start",
+		failure.unusable,
+		broken("check that the deployed bootstrap is an executable for the function's architecture")},
+	{"crashed while starting",
+		func(f failure) bool { return f.report.initFailed },
+		broken("the agent does not get as far as taking a call: " + hintLog)},
 	{"timed out",
 		failure.timedOut,
 		verdict{outcome: lambdapool.OutcomeRan, kind: lambdapool.ErrTimeout,
 			hint: "raise the function's timeout, or send less per call"}},
 	{"out of memory",
-		func(f failure) bool {
-			return f.Type == "Runtime.OutOfMemory" || f.exited() &&
-				(strings.Contains(f.Message, "signal: killed") || f.report.memory > 0 && f.report.peak >= f.report.memory)
-		},
+		failure.outOfMemory,
 		verdict{outcome: lambdapool.OutcomeRan, kind: lambdapool.ErrOutOfMemory,
 			hint: "raise the function's memory, or send less per call"}},
-	{"cannot start",
-		func(f failure) bool {
-			switch f.Type {
-			case "Runtime.InvalidEntrypoint", "Runtime.InvalidWorkingDir", "Runtime.BadFunctionCode",
-				"Runtime.InvalidTaskConfig", "Extension.LaunchError", "Extension.InitError":
-				return true
-			}
-			return strings.HasPrefix(f.Type, "Init.") || strings.HasPrefix(f.Message, "fork/exec ")
-		},
-		broken("check that the deployed bootstrap is an executable for the function's architecture")},
-	{"crashed while starting",
-		func(f failure) bool { return f.exited() && f.report.initFailed },
-		broken("the agent ends before it takes a call: " + hintLog)},
 	{"crashed",
 		failure.exited,
 		verdict{outcome: lambdapool.OutcomeRan, kind: lambdapool.ErrAgentCrashed,
 			hint: "the agent's process ended during the call: " + hintLog}},
 	{"platform",
-		func(f failure) bool { return f.platform() },
+		failure.platform,
 		verdict{kind: lambdapool.ErrAgentCrashed, hint: hintLog}},
 	{"foreign runtime",
 		func(f failure) bool { return f.Type != "" || f.Message != "" },
@@ -242,6 +235,23 @@ var byFailure = []failureRow{
 	{"unreadable",
 		func(failure) bool { return true },
 		unknown},
+}
+
+// outOfMemory says whether the agent ended at its memory limit: the kernel kills
+// it there, or the runtime gives up just below.
+func (f failure) outOfMemory() bool {
+	return f.Type == "Runtime.OutOfMemory" || f.exited() &&
+		(strings.Contains(f.Message, "signal: killed") || f.report.memory > 0 && f.report.peak >= f.report.memory)
+}
+
+// unusable says whether the agent's process could not be started at all.
+func (f failure) unusable() bool {
+	switch f.Type {
+	case "Runtime.InvalidEntrypoint", "Runtime.InvalidWorkingDir", "Runtime.InvalidTaskConfig",
+		"Runtime.BadFunctionCode", "Extension.LaunchError", "Extension.InitError":
+		return true
+	}
+	return strings.Contains(f.Message, "fork/exec ")
 }
 
 func (f failure) timedOut() bool {

@@ -15,6 +15,7 @@ type report struct {
 	init       time.Duration // cold start: initialisation, or the restore of a snapshot
 	memory     int64         // bytes, the limit
 	peak       int64         // bytes
+	complete   bool          // the report itself was in the tail
 	initFailed bool          // the environment did not come up, so nothing ran
 }
 
@@ -22,23 +23,36 @@ type report struct {
 // line wins: the platform's come after whatever the function printed.
 func parseReport(tail string) report {
 	var r report
+	var initPhase string // in which initialisation failed
 	for line := range strings.Lines(tail) {
 		switch line = strings.TrimSpace(line); {
 		case strings.HasPrefix(line, "REPORT "):
 			r.text(line)
 		case strings.HasPrefix(line, "INIT_REPORT "):
-			r.initFailed = strings.Contains(line, "Phase: invoke") && strings.Contains(line, "Status: ")
+			initPhase = ""
+			if strings.Contains(line, "Status: ") {
+				initPhase = textPhase(line)
+			}
 		case strings.HasPrefix(line, "{") && strings.Contains(line, `"platform.`):
-			r.json(line)
+			r.json(line, &initPhase)
 		}
 	}
+	// What fails before the invocation is tried once more within it. Only the
+	// second failure, or an invocation that took no time, means that nothing ran.
+	r.initFailed = initPhase == "invoke" || initPhase != "" && r.complete && r.duration == 0
 	return r
+}
+
+// textPhase reads "…\tPhase: init\t…".
+func textPhase(line string) string {
+	_, after, _ := strings.Cut(line, "Phase: ")
+	phase, _, _ := strings.Cut(after, "\t")
+	return strings.TrimSpace(phase)
 }
 
 // text reads "REPORT RequestId: …\tDuration: 3.45 ms\tBilled Duration: 4 ms\t…".
 func (r *report) text(line string) {
-	failed := r.initFailed
-	*r = report{initFailed: failed}
+	*r = report{complete: true}
 	for field := range strings.SplitSeq(line, "\t") {
 		key, value, ok := strings.Cut(strings.TrimSpace(field), ": ")
 		if !ok {
@@ -65,7 +79,7 @@ func (r *report) text(line string) {
 }
 
 // json reads a platform.report or platform.initReport event.
-func (r *report) json(line string) {
+func (r *report) json(line string, initPhase *string) {
 	var event struct {
 		Type   string `json:"type"`
 		Record struct {
@@ -87,11 +101,14 @@ func (r *report) json(line string) {
 	switch m := event.Record.Metrics; event.Type {
 	case "platform.report":
 		*r = report{
-			duration: milliseconds(m.Duration), billed: milliseconds(m.Billed), init: milliseconds(m.Init + m.Restore),
-			memory: megabytes(m.Memory), peak: megabytes(m.Peak), initFailed: r.initFailed,
+			complete: true, duration: milliseconds(m.Duration), billed: milliseconds(m.Billed), init: milliseconds(m.Init + m.Restore),
+			memory: megabytes(m.Memory), peak: megabytes(m.Peak),
 		}
 	case "platform.initReport":
-		r.initFailed = event.Record.Phase == "invoke" && event.Record.Status != "success"
+		*initPhase = ""
+		if event.Record.Status != "success" {
+			*initPhase = event.Record.Phase
+		}
 	}
 }
 
