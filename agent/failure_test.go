@@ -138,7 +138,11 @@ func TestGoexitIsAnError(t *testing.T) {
 func divide(a, b int) int { return a / b }
 
 //go:noinline
-func halve(n int) int { return divide(n, n-n) }
+func halve(n int) int { return divide(n, 0) }
+
+func nothing() any { return nil }
+
+func nobody() *plainError { return nil }
 
 // dive recurses so deep that not every frame is worth sending.
 func dive(n int) int {
@@ -157,12 +161,12 @@ func TestPanic(t *testing.T) {
 		codes   []string
 		stack   []string // functions, innermost first; the one that calls comes after
 	}{
-		{"runtime error", func() error { halve(1); return nil }, "runtime.errorString", "integer divide by zero", nil, []string{"divide", "halve"}},
+		{"runtime error", func() error { return fmt.Errorf("%d", halve(1)) }, "runtime.errorString", "integer divide by zero", nil, []string{"divide", "halve"}},
 		{"text", func() error { panic("out of paper") }, "string", "out of paper", nil, nil},
 		{"error", func() error { panic(fmt.Errorf("buy: %w", errSold)) }, "*fmt.wrapError", "buy: sold out", []string{"shop.ErrSold"}, nil},
 		{"struct", func() error { panic(struct{ N int }{7}) }, "struct { N int }", "{7}", nil, nil},
-		{"nil", func() error { panic(nil) }, "*runtime.PanicNilError", "panic called with nil", nil, nil},
-		{"nil pointer", func() error { var p *plainError; _ = p.text; return nil }, "runtime.errorString", "nil pointer dereference", nil, nil},
+		{"nil", func() error { panic(nothing()) }, "*runtime.PanicNilError", "panic called with nil", nil, nil},
+		{"nil pointer", func() error { return errors.New(nobody().text) }, "runtime.errorString", "nil pointer dereference", nil, nil},
 		{"error that panics", func() error { panic(rudeError{}) }, "agent_test.rudeError", "no message", nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -196,7 +200,7 @@ func TestPanic(t *testing.T) {
 // still in the stack.
 func TestPanicWhilePanicking(t *testing.T) {
 	e := fails(t, func() error {
-		defer func() { halve(3) }()
+		defer func() { panic(halve(3)) }()
 		panic("first")
 	})
 	if !strings.Contains(e.Message, "divide by zero") || !strings.HasSuffix(stackFunctions(e.Stack)[0], ".divide") {

@@ -85,11 +85,14 @@ func TestHostilePayloadThroughRuntimeAPI(t *testing.T) {
 		if a.id != id || a.verb != "error" {
 			t.Fatalf("%.20q: the answer to %s is %s of %s: %.200s", payload, id, a.verb, a.id, a.body)
 		}
-		var e struct{ ErrorMessage, ErrorType string }
+		var e struct {
+			Message string `json:"errorMessage"`
+			Type    string `json:"errorType"`
+		}
 		if err := json.Unmarshal(a.body, &e); err != nil {
 			t.Fatal(err)
 		}
-		if e.ErrorType != "BadRequestError" || !strings.Contains(e.ErrorMessage, "this function is a lambdapool agent") {
+		if e.Type != "BadRequestError" || !strings.Contains(e.Message, "this function is a lambdapool agent") {
 			t.Errorf("%.20q: %s", payload, a.body)
 		}
 	}

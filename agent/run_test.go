@@ -179,9 +179,9 @@ func TestInvokeReturnsWhenCanceled(t *testing.T) {
 func TestContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := lambdapool.NewRegistry()
-		var kept context.Context
+		kept := make(chan context.Context, 1)
 		lambdapool.RegisterIn(r, "keep", func(ctx context.Context, _ int) (string, error) {
-			kept = ctx
+			kept <- ctx
 			lc, ok := lambdacontext.FromContext(ctx)
 			if _, limited := ctx.Deadline(); !ok || limited || ctx.Err() != nil {
 				return "", errors.New("the context has a deadline, has ended or lacks its values")
@@ -196,7 +196,7 @@ func TestContext(t *testing.T) {
 		if got := result[string](t, only(t, decodeReply(t, data))); got != "id-1" {
 			t.Errorf("request id %q", got)
 		}
-		if kept.Err() == nil {
+		if (<-kept).Err() == nil {
 			t.Error("the function's context goes on after its call")
 		}
 	})

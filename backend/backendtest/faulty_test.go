@@ -143,6 +143,7 @@ func TestFaultyBackend(t *testing.T) {
 
 // A suite that passes everything is worth nothing: each fault must fail its case.
 func TestFaultsAreCaught(t *testing.T) {
+	t.Parallel()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

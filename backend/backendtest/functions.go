@@ -52,7 +52,7 @@ func init() {
 	lambdapool.RegisterFunc("backendtest.Divide", divide)
 	lambdapool.RegisterFunc("backendtest.Join", joining)
 	lambdapool.RegisterFunc("backendtest.Nothing", func() {})
-	lambdapool.RegisterFunc("backendtest.OnlyError", func(message string) error { return errors.New(message) })
+	lambdapool.RegisterFunc("backendtest.OnlyError", errors.New)
 	lambdapool.RegisterError("backendtest.ErrEmpty", errEmpty)
 }
 

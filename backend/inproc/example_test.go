@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"time"
 
 	"github.com/lambdapool/lambdapool"
@@ -18,7 +17,8 @@ func Example() {
 	defer b.Close()
 	e, err := lambdapool.New(b)
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer e.Close()
 
@@ -52,7 +52,8 @@ func ExampleWithRegistry() {
 	defer b.Close()
 	e, err := lambdapool.New(b, lambdapool.WithRegistry(client))
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer e.Close()
 
