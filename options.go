@@ -16,6 +16,7 @@ type config struct {
 	registry *Registry
 	logger   *slog.Logger
 	retry    RetryPolicy
+	recorder Recorder
 }
 
 // maxWorkers is far above what an account allows, and keeps a slip of the pen
