@@ -1,0 +1,44 @@
+// Package local is AWS Lambda in this machine: real agent processes that speak
+// the real Runtime API, behind the real Invoke API on loopback. It is what the
+// pool runs on in development and in tests; the client code between them is
+// the one that production uses.
+//
+//	func main() {
+//		agent.Main() // this program is its own agent
+//		b, err := local.New()
+//		if err != nil { … }
+//		defer b.Close()
+//		e, err := lambdapool.New(b)
+//		…
+//	}
+//
+// # What is like Lambda
+//
+// Requests must be JSON, and stay within Lambda's sizes; so must replies. More
+// invocations than the concurrency are refused, not queued. An agent has its
+// memory, its timeout and its environment, and is killed, with everything it
+// started, when it exceeds the first two. It is reused while warm. The shapes
+// of errors, headers and log lines are the service's, so that what handles
+// them here handles them there.
+//
+// # What is not
+//
+// An agent is an ordinary process of this user: it is not confined, sees this
+// machine's files and network, and gets no AWS credentials. It may use all
+// CPUs, whatever its memory setting. Memory is the resident size of the agent's
+// own process, sampled every few milliseconds, on Linux with its peak; children
+// of the agent are not counted. Event invocations are queued in memory and lost
+// with the process.
+//
+// # Nothing stays behind
+//
+// No file is created. Close ends all agents, with the processes that they
+// started, and frees the port. If this process ends without Close, even by
+// SIGKILL, an agent hears of it through a pipe that only this process holds, and
+// ends itself and its children. A program given by WithBinary that does not call
+// agent.Main knows nothing of that pipe: on Linux the kernel kills it, elsewhere
+// it ends when it asks for its next invocation, and its own children remain.
+// A process that an agent starts in a session of its own is always beyond reach.
+//
+// Linux and macOS; elsewhere New returns an error.
+package local

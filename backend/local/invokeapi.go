@@ -1,0 +1,259 @@
+package local
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/lambdapool/lambdapool/codec"
+)
+
+// maxClientContext is the limit of X-Amz-Client-Context, in bytes of base64:
+// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_RequestSyntax
+const maxClientContext = 3583
+
+// An invokeAPI serves https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+// for one function, to those who sign with its key.
+type invokeAPI struct {
+	auth *authenticator
+	fn   *function
+}
+
+func (a *invokeAPI) route(mux *http.ServeMux) {
+	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", a.signed(codec.MaxRequest, a.invoke))
+	mux.HandleFunc("/", a.signed(codec.MaxRequest, func(w http.ResponseWriter, r *http.Request, _ []byte) *apiError {
+		return errUnknownOperation(r)
+	}))
+}
+
+// signed lets serve see only what carries a valid signature, with its body of
+// at most limit bytes.
+func (a *invokeAPI) signed(limit int, serve func(http.ResponseWriter, *http.Request, []byte) *apiError) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		id := newRequestID()
+		w.Header().Set("X-Amzn-RequestId", id)
+		w.Header().Set("X-Amz-Request-Id", id)
+		body, refused := a.admit(r, limit)
+		if refused == nil {
+			refused = serve(w, r, body)
+		}
+		if refused != nil {
+			refused.write(w)
+		}
+	}
+}
+
+// admit checks the sender and reads the body.
+func (a *invokeAPI) admit(r *http.Request, limit int) ([]byte, *apiError) {
+	claim, refused := a.auth.claim(r)
+	if refused != nil {
+		return nil, refused
+	}
+	sum := &summed{ReadCloser: r.Body, hash: sha256.New()}
+	r.Body = sum
+	body, err := readLimited(r, limit)
+	var tooLarge *http.MaxBytesError
+	if err != nil && !errors.As(err, &tooLarge) {
+		return nil, errInvalidContent("The request body ended early: " + err.Error())
+	}
+	if refused := a.auth.verify(r, claim, [sha256.Size]byte(sum.hash.Sum(nil))); refused != nil {
+		return nil, refused
+	}
+	if tooLarge != nil {
+		return nil, errRequestTooLarge(limit)
+	}
+	return body, nil
+}
+
+// summed hashes what is read from a body.
+type summed struct {
+	io.ReadCloser
+	hash hash.Hash
+}
+
+func (s *summed) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	s.hash.Write(p[:n])
+	return n, err
+}
+
+// invoke is the Invoke operation.
+func (a *invokeAPI) invoke(w http.ResponseWriter, r *http.Request, body []byte) *apiError {
+	qualifier, refused := a.target(r)
+	if refused != nil {
+		return refused
+	}
+	kind := r.Header.Get("X-Amz-Invocation-Type")
+	switch kind {
+	case "":
+		kind = "RequestResponse"
+	case "RequestResponse", "Event", "DryRun":
+	default:
+		return errValidation("invocationType", kind, "Member must satisfy enum value set: [Event, RequestResponse, DryRun]")
+	}
+	logType := r.Header.Get("X-Amz-Log-Type")
+	switch logType {
+	case "", "None", "Tail":
+	default:
+		return errValidation("logType", logType, "Member must satisfy enum value set: [None, Tail]")
+	}
+	if kind == "Event" && len(body) > codec.MaxEventRequest {
+		return errRequestTooLarge(codec.MaxEventRequest)
+	}
+	if refused := checkJSON(body); refused != nil {
+		return refused
+	}
+	if len(body) == 0 {
+		body = []byte("{}") // what Lambda gives a function that is invoked without a payload
+	}
+	clientContext, refused := readClientContext(r)
+	if refused != nil {
+		return refused
+	}
+	inv := &invocation{
+		id:            w.Header().Get("X-Amzn-RequestId"),
+		arn:           a.fn.arn(qualifier),
+		clientContext: clientContext,
+		traceID:       r.Header.Get("X-Amzn-Trace-Id"),
+		payload:       body,
+	}
+	if inv.traceID == "" {
+		inv.traceID = fmt.Sprintf("Root=1-%s-%s;Sampled=0", randomHex(4), randomHex(12))
+	}
+	switch kind {
+	case "DryRun":
+		w.Header().Set("X-Amz-Executed-Version", latest)
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	case "Event":
+		inv.clientContext = "" // for synchronous invocations only, as the API says
+		if refused := a.fn.events.push(inv); refused != nil {
+			return refused
+		}
+		w.WriteHeader(http.StatusAccepted)
+		return nil
+	}
+	res := a.fn.invoke(inv)
+	if res.refused != nil {
+		return res.refused
+	}
+	writeResult(w, inv, res, logType == "Tail")
+	return nil
+}
+
+func writeResult(w http.ResponseWriter, inv *invocation, res result, tail bool) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(res.payload)))
+	h.Set("X-Amz-Executed-Version", latest)
+	h.Set("X-Amzn-Trace-Id", inv.traceID)
+	if res.errType != "" {
+		h.Set("X-Amz-Function-Error", "Unhandled")
+	}
+	if tail {
+		h.Set("X-Amz-Log-Result", base64.StdEncoding.EncodeToString(res.log))
+	}
+	_, _ = w.Write(res.payload) // a caller that has gone gets nothing, as on Lambda
+}
+
+// How a function may be named in a request: its name, a partial ARN or an ARN,
+// each with a qualifier or without. The pattern is the API's for FunctionName.
+var namePattern = regexp.MustCompile(`^(?:(?:arn:(aws[a-zA-Z-]*):lambda:)?(?:([a-z]{2}(?:-[a-z]+)+-\d):)?(?:(\d{12}):)?(?:function:)?)([a-zA-Z0-9_-]+)(?::(\$LATEST|[a-zA-Z0-9_-]+))?$`)
+
+var qualifierPattern = regexp.MustCompile(`^(\$LATEST|[a-zA-Z0-9_-]{1,128})$`)
+
+// target checks that the request means this function, and returns the
+// qualifier it names.
+func (a *invokeAPI) target(r *http.Request) (string, *apiError) {
+	name := r.PathValue("name")
+	parts := namePattern.FindStringSubmatch(name)
+	if parts == nil || len(name) > 170 {
+		return "", errValidation("functionName", name, "Member must satisfy regular expression pattern: "+namePattern.String())
+	}
+	qualifier := r.URL.Query().Get("Qualifier")
+	if qualifier != "" && !qualifierPattern.MatchString(qualifier) {
+		return "", errValidation("qualifier", qualifier, "Member must satisfy regular expression pattern: "+qualifierPattern.String())
+	}
+	switch inName := parts[5]; {
+	case inName != "" && qualifier != "" && inName != qualifier:
+		return "", errInvalidParameter("The derived qualifier from the function name does not match the specified qualifier.")
+	case inName != "":
+		qualifier = inName
+	}
+	arn := strings.Join([]string{"arn:aws:lambda", or(parts[2], region), or(parts[3], account), "function", parts[4]}, ":")
+	if qualifier != "" {
+		arn += ":" + qualifier
+	}
+	if arn != a.fn.arn(qualifier) || qualifier != "" && qualifier != latest {
+		return "", errNotFound(arn)
+	}
+	return qualifier, nil
+}
+
+func or(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}
+
+// checkJSON refuses what the service refuses. An empty body is none.
+func checkJSON(body []byte) *apiError {
+	switch {
+	case len(body) == 0 || plainString(body):
+		return nil
+	case !utf8.Valid(body):
+		return errInvalidContent("Could not parse request body into json: Could not parse payload into json: Invalid UTF-8")
+	case json.Valid(body):
+		return nil
+	}
+	var v any
+	err := json.Unmarshal(body, &v)
+	return errInvalidContent(fmt.Sprintf("Could not parse request body into json: Could not parse payload into json: %v", err))
+}
+
+// plainString says at memory speed that body is one JSON string without
+// escapes, as every lambdapool request is.
+func plainString(body []byte) bool {
+	if len(body) < 2 || body[0] != '"' || body[len(body)-1] != '"' {
+		return false
+	}
+	for _, c := range body[1 : len(body)-1] {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// readClientContext returns the JSON that the header carries, on one line as
+// it goes into a header again.
+func readClientContext(r *http.Request) (string, *apiError) {
+	header := r.Header.Get("X-Amz-Client-Context")
+	if header == "" {
+		return "", nil
+	}
+	if len(header) > maxClientContext {
+		return "", errInvalidContent(fmt.Sprintf("Client context must be no more than %d bytes of base64, not %d.", maxClientContext, len(header)))
+	}
+	const malformed = "Client context must be a valid Base64-encoded JSON object."
+	data, err := base64.StdEncoding.DecodeString(header)
+	if err != nil {
+		return "", errInvalidContent(malformed)
+	}
+	var line bytes.Buffer
+	if json.Compact(&line, data) != nil || !strings.HasPrefix(line.String(), "{") {
+		return "", errInvalidContent(malformed)
+	}
+	return line.String(), nil
+}

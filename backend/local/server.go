@@ -1,0 +1,24 @@
+package local
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// newServer makes the server of both APIs. It sets no limit on how long an
+// answer takes: a run takes up to 15 minutes, and an idle agent waits for ever.
+func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       5 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// randomKeyID returns what follows AKIA in an access key id: its alphabet is base32's.
+func randomKeyID() string { return strings.ToUpper(rand.Text())[:11] }
