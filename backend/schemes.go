@@ -1,0 +1,137 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/lambdapool/lambdapool/backend/awslambda"
+	"github.com/lambdapool/lambdapool/backend/inproc"
+	"github.com/lambdapool/lambdapool/backend/local"
+)
+
+// parameters turn the values of a query into options of type O.
+type parameters[O any] map[string]func(value string) (O, error)
+
+// options reads a query, in the order of its names.
+func (p parameters[O]) options(query url.Values) ([]O, error) {
+	var opts []O
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		parse, ok := p[name]
+		if !ok {
+			return nil, fmt.Errorf("unknown parameter %q (%s)", name, choice(name, p))
+		}
+		values := query[name]
+		if len(values) > 1 {
+			return nil, fmt.Errorf("parameter %s is given %d times", name, len(values))
+		}
+		opt, err := parse(values[0])
+		if err != nil {
+			return nil, fmt.Errorf("parameter %s: %w", name, err)
+		}
+		opts = append(opts, opt)
+	}
+	return opts, nil
+}
+
+func text[O any](option func(string) O) func(string) (O, error) {
+	return func(value string) (O, error) { return option(value), nil }
+}
+
+func number[O any](option func(int) O) func(string) (O, error) {
+	return func(value string) (opt O, err error) {
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return opt, fmt.Errorf("%q is not a whole number", value)
+		}
+		return option(n), nil
+	}
+}
+
+func duration[O any](option func(time.Duration) O) func(string) (O, error) {
+	return func(value string) (opt O, err error) {
+		d, err := time.ParseDuration(value)
+		if err != nil {
+			return opt, fmt.Errorf("%q is not a duration such as 30s or 5m", value)
+		}
+		return option(d), nil
+	}
+}
+
+var localParameters = parameters[local.Option]{
+	"binary":      text(local.WithBinary),
+	"concurrency": number(local.WithConcurrency),
+	"memory":      number(local.WithMemory),
+	"timeout":     duration(local.WithTimeout),
+}
+
+func parseLocal(target string, query url.Values) (opener, error) {
+	if target != "" {
+		return nil, fmt.Errorf("%q after the scheme (want local: and parameters only)", target)
+	}
+	opts, err := localParameters.options(query)
+	if err != nil {
+		return nil, err
+	}
+	return func(context.Context) (Backend, error) {
+		b, err := local.New(opts...)
+		if err != nil {
+			return nil, err // not b: it would be a nil pointer in an interface
+		}
+		return b, nil
+	}, nil
+}
+
+var inprocParameters = parameters[inproc.Option]{
+	"concurrency": number(inproc.WithConcurrency),
+	"timeout":     duration(inproc.WithTimeout),
+}
+
+func parseInproc(target string, query url.Values) (opener, error) {
+	if target != "" {
+		return nil, fmt.Errorf("%q after the scheme (want inproc: and parameters only)", target)
+	}
+	opts, err := inprocParameters.options(query)
+	if err != nil {
+		return nil, err
+	}
+	return func(context.Context) (Backend, error) {
+		b := inproc.New(opts...)
+		if err := b.Err(); err != nil {
+			return nil, err
+		}
+		return b, nil
+	}, nil
+}
+
+var lambdaParameters = parameters[awslambda.Option]{
+	"endpoint":  text(awslambda.WithEndpoint),
+	"profile":   text(awslambda.WithProfile),
+	"qualifier": text(awslambda.WithQualifier),
+	"region":    text(awslambda.WithRegion),
+	"tenant":    text(awslambda.WithTenantID),
+	"timeout":   duration(awslambda.WithFunctionTimeout),
+	"workers":   number(awslambda.WithWorkers),
+}
+
+func parseLambda(target string, query url.Values) (opener, error) {
+	if target == "" {
+		return nil, errors.New("no function (want lambda://FUNCTION)")
+	}
+	opts, err := lambdaParameters.options(query)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (Backend, error) {
+		b, err := awslambda.New(ctx, target, opts...)
+		if err != nil {
+			return nil, err // not b: it would be a nil pointer in an interface
+		}
+		return b, nil
+	}, nil
+}
