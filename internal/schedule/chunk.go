@@ -1,0 +1,106 @@
+package schedule
+
+import (
+	"math"
+	"time"
+)
+
+// The constants of the chunk law. An invocation costs a fixed time, its
+// overhead, and each of its items a time of its own.
+const (
+	// overheadShare is how many times the overhead an invocation should run:
+	// with 30, 3 % of the time is lost to overhead, and larger chunks win little.
+	overheadShare = 30
+	// timeoutShare of the function's timeout may be planned for: items differ.
+	timeoutShare = 0.1
+	// payloadShare of the payload limits may be planned for: items differ.
+	payloadShare = 0.5
+	// balance is how many chunks each worker should still get when the end of
+	// the input is near: then the last ones are short and end together.
+	balance = 2
+	// memory is the weight of what was known before, per observed invocation.
+	chunkMemory = 0.7
+	// ChunkMax bounds the items of one invocation.
+	ChunkMax = 10_000
+)
+
+// ChunkLimits is what one invocation may carry. A zero field is no limit.
+type ChunkLimits struct {
+	Request  int           // bytes
+	Response int           // bytes
+	Timeout  time.Duration // of the function
+}
+
+// A Chunker chooses how many items an invocation carries, from what it has
+// seen of earlier ones. It is not safe for concurrent use.
+type Chunker struct {
+	limits ChunkLimits
+	seen   bool
+
+	overhead float64 // seconds of an invocation that are nobody's work
+	item     float64 // seconds of agent time for each item, parallelism included
+	longest  float64 // seconds, the longest such time lately
+	reply    float64 // bytes of result for each item
+}
+
+// NewChunker returns a Chunker that knows nothing yet.
+func NewChunker(limits ChunkLimits) *Chunker { return &Chunker{limits: limits} }
+
+// Observe learns from an invocation of n items that took total at the client,
+// of which the agent was busy for run, and whose reply had the given size.
+func (c *Chunker) Observe(n int, total, run time.Duration, reply int) {
+	if n < 1 {
+		return
+	}
+	run = max(run, 0)
+	overhead := max(total-run, 0).Seconds()
+	item := run.Seconds() / float64(n)
+	bytes := float64(reply) / float64(n)
+	if !c.seen {
+		c.overhead, c.item, c.reply, c.seen = overhead, item, bytes, true
+	}
+	// A cold start or a straggler says little about the next invocation.
+	c.overhead = blend(c.overhead, min(overhead, 4*c.overhead+1e-6))
+	c.item = blend(c.item, item)
+	c.reply = blend(c.reply, bytes)
+	c.longest = max(c.longest*chunkMemory, item)
+}
+
+func blend(old, now float64) float64 { return chunkMemory*old + (1-chunkMemory)*now }
+
+// Seen reports whether anything was observed.
+func (c *Chunker) Seen() bool { return c.seen }
+
+// Size returns how many items the next invocation should carry, at least 1.
+// remaining counts the items not yet sent, or is -1 when the input's length is
+// not known; ready counts those that could be sent now; workers is how many
+// invocations may be in flight; request is the mean size of an encoded item.
+func (c *Chunker) Size(remaining, ready, workers, request int) int {
+	if !c.seen {
+		return 1
+	}
+	item := max(c.item, 1e-9)
+	size := overheadShare * c.overhead / item
+	if size*item > c.overhead {
+		// Balance matters only as far as the items, not the overhead, take the time.
+		left := float64(remaining)
+		if remaining < 0 {
+			left = float64(ready) * balance
+		}
+		share := math.Ceil(left / float64(workers))
+		if share*item > c.overhead {
+			share = max(math.Ceil(left/float64(workers*balance)), c.overhead/item)
+		}
+		size = min(size, share)
+	}
+	if t := c.limits.Timeout; t > 0 {
+		size = min(size, timeoutShare*t.Seconds()/max(c.longest, 1e-9))
+	}
+	if c.limits.Request > 0 && request > 0 {
+		size = min(size, payloadShare*float64(c.limits.Request)/float64(request))
+	}
+	if c.limits.Response > 0 && c.reply > 0 {
+		size = min(size, payloadShare*float64(c.limits.Response)/c.reply)
+	}
+	return max(1, min(int(size), ChunkMax))
+}
