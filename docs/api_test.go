@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// Packages that programs import.
-var public = []string{".", "agent", "backend", "backend/awslambda", "backend/backendtest", "backend/inproc", "backend/local", "codec"}
+// Packages that programs import. Not backend/backendtest: it is for tests, which no example can be.
+var public = []string{".", "agent", "backend", "backend/awslambda", "backend/inproc", "backend/local", "codec"}
 
-// Methods that are called by way of fmt and errors, not by name.
-var implicit = []string{"Error", "Format", "String", "Unwrap"}
+// Methods that fmt, errors and the executor call, not programs.
+var implicit = []string{"Error", "Format", "String", "Unwrap", "Invoke", "Limits"}
 
 // Every exported name has a doc comment, and an Example uses every function and
 // method that a program may call.

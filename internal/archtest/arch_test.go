@@ -29,19 +29,19 @@ type room struct {
 // rooms lists them from the bottom. A package belongs to the first that matches.
 var rooms = []room{
 	{pattern: "codec"},
-	{pattern: "internal/schedule"},
-	{pattern: ".", links: []string{"codec", "internal/schedule"}},
-	{pattern: "agent", links: []string{".", "codec", "internal/schedule"}},
-	{pattern: "backend/inproc", links: []string{".", "agent", "codec", "internal/schedule"}},
-	{pattern: "backend/backendtest", links: []string{".", "agent", "codec", "internal/schedule"}},
+	{pattern: "internal/*"},
+	{pattern: "docs"},
+	{pattern: ".", links: []string{"codec", "internal/*"}},
+	{pattern: "agent", links: []string{".", "codec", "internal/*"}},
+	{pattern: "backend/inproc", links: []string{".", "agent", "codec", "internal/*"}},
+	{pattern: "backend/backendtest", links: []string{".", "agent", "codec", "internal/*"}},
 	{pattern: "backend/awslambda", links: []string{".", "codec", "internal/*"}, sdk: true},
 	{pattern: "backend/local", links: []string{".", "agent", "codec", "backend/awslambda", "internal/*"}, sdk: true},
 	{pattern: "backend", links: []string{".", "agent", "codec", "backend/*", "internal/*"}, sdk: true},
+	{pattern: "bench/*", links: []string{".", "agent", "codec", "backend", "backend/*", "internal/*"}, sdk: true},
 	{pattern: "examples/algorithms", links: []string{".", "agent", "codec", "backend/inproc", "examples/algorithms/*", "internal/*"}},
-	{pattern: "examples/*/*", links: []string{".", "codec", "internal/schedule"}}, // functions, as an agent links them
+	{pattern: "examples/*/*", links: []string{".", "codec", "internal/*"}}, // functions, as agents link them
 	{pattern: "examples/*", links: []string{".", "agent", "codec", "backend", "backend/*", "examples/*/*", "internal/*"}, sdk: true},
-	{pattern: "internal/archtest"},
-	{pattern: "internal/*", links: []string{"codec"}},
 }
 
 type goPackage struct {
