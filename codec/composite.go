@@ -180,8 +180,8 @@ func holdsPointer(t reflect.Type) bool {
 		if marshalerOf(t) != nil {
 			return false
 		}
-		for i := range t.NumField() {
-			if f := t.Field(i); travels(f) && holdsPointer(f.Type) {
+		for f := range t.Fields() {
+			if travels(f) && holdsPointer(f.Type) {
 				return true
 			}
 		}

@@ -61,6 +61,22 @@
 // Decoding is strict. Another kind of value, a number that does not fit, another
 // count of fields or elements, a key twice or bytes behind the last value are errors.
 //
+// # Bounds
+//
+// Before anything is decoded, a pass without recursion checks that every length lies
+// within the input, that nothing is nested deeper than [MaxDepth], and that nothing
+// follows the last value. Decoding then counts the memory it asks for and stops at
+// [MaxExpansion] times the input, plus 64 KiB. Only a type whose unexported fields are
+// large can reach that with an honest value: a slice of structs of some hundred
+// bytes each of which one travels.
+//
+// A compressed frame must say how large it becomes: at most [MaxExpansion] times its
+// size, and at most [MaxDecompressed]. So at worst a compressed request occupies that
+// much, and its values MaxExpansion times as much again.
+//
+// What UnmarshalBinary and the like allocate is theirs to bound. Their panics, and
+// those of MarshalBinary, become errors.
+//
 // # Frames
 //
 // A [Request] or [Reply] is framed as

@@ -104,7 +104,7 @@ func ExampleEncodeReply() {
 	payload, err := codec.EncodeReply(&codec.Reply{ID: "1", Items: []codec.ItemReply{{Value: []byte{5}}}})
 	fmt.Printf("%x %v\n", payload, err)
 	reply, err := codec.DecodeReply(payload)
-	fmt.Println(reply.Items[0].Value, err)
+	fmt.Printf("%v %v\n", reply.Items[0].Value, err)
 	// Output:
 	// c14c50010083a26964a131a269749181a176c40105a2616780 <nil>
 	// [5] <nil>

@@ -57,7 +57,7 @@ func FuzzUnmarshal(f *testing.F) {
 		}
 		f.Add(byte(i), zero)
 	}
-	f.Add(byte(0), encode(f, everything{Strings: []string{"a"}, Nested: map[int]map[string][]point{1: {"a": {{1, 2}}}}, PtrPtr: ptr(ptr("s")), Big: big.NewInt(5)}))
+	f.Add(byte(0), encode(f, everything{Strings: []string{"a"}, Nested: map[int]map[string][]point{1: {"a": {{1, 2}}}}, PtrPtr: new(new("s")), Big: big.NewInt(5)}))
 	f.Add(byte(11), encode(f, tree{Leaves: []tree{{}, {Named: map[string]tree{"a": {}}}}}))
 	f.Add(byte(12), encode(f, node{1, &node{2, nil}}))
 	f.Add(byte(13), bytes.Repeat([]byte{0x91}, 2000))

@@ -17,8 +17,8 @@ type wide struct{ A, B, C, D, E, F, G, H [][]int }
 
 // huge is large in memory and small on the wire.
 type huge struct {
-	N    int
-	lost [1 << 20]byte
+	N int
+	_ [1 << 20]byte
 }
 
 // must checks that decoding data into a T is a *DecodeError that says reason at
@@ -126,7 +126,7 @@ func TestAllocation(t *testing.T) {
 	t.Run("pointers to pointers", within(func() []**int {
 		s := make([]**int, 1<<14)
 		for i := range s {
-			s[i] = ptr(ptr(1))
+			s[i] = new(new(1))
 		}
 		return s
 	}()))
@@ -175,7 +175,7 @@ func within[T any](v T) func(*testing.T) {
 func TestDamage(t *testing.T) {
 	in := everything{
 		Strings: []string{"a", "b"}, Ints: []int{1, 2}, Map: map[string]int{"k": 1, "l": -1},
-		Nested: map[int]map[string][]point{1: {"a": {{1, 2}}}}, PtrPtr: ptr(ptr("s")), Time: time.Unix(1, 2),
+		Nested: map[int]map[string][]point{1: {"a": {{1, 2}}}}, PtrPtr: new(new("s")), Time: time.Unix(1, 2),
 	}
 	data := encode(t, in)
 	for i := range data {

@@ -72,8 +72,8 @@ func marshalerOf(t reflect.Type) *marshaler {
 }
 
 func hasUnexported(t reflect.Type) bool {
-	for i := range t.NumField() {
-		if !t.Field(i).IsExported() {
+	for f := range t.Fields() {
+		if !f.IsExported() {
 			return true
 		}
 	}
@@ -86,8 +86,8 @@ func (m method) of(t reflect.Type) bool {
 	if !reflect.PointerTo(t).Implements(m.iface) {
 		return false
 	}
-	for i := range t.NumField() {
-		if f := t.Field(i); f.Anonymous && m.lent(f.Type) {
+	for f := range t.Fields() {
+		if f.Anonymous && m.lent(f.Type) {
 			return m.declared(t) || m.declared(reflect.PointerTo(t))
 		}
 	}

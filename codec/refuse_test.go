@@ -65,7 +65,7 @@ func TestUnsupported(t *testing.T) {
 		{reflect.TypeFor[map[struct{ P *int }]string](), "[key]", "identity"},
 		{reflect.TypeFor[keyed](), "keyed.P[key]", "identity"},
 		{reflect.TypeFor[embeddingHidden](), "embeddingHidden.base", "embedded pointer"},
-		{reflect.TypeFor[secretive](), "", "arrive empty"},
+		{reflect.TypeOf(secretive{a: 1}), "", "arrive empty"},
 		{reflect.TypeFor[[]secretive](), "[]", "arrive empty"},
 		{reflect.TypeFor[guarded](), "guarded.Mutex", "arrive empty"},
 		{reflect.TypeFor[struct{ N atomic.Int64 }](), "N", "arrive empty"},
@@ -102,6 +102,8 @@ func TestUnsupportedMessage(t *testing.T) {
 func TestEncodeErrors(t *testing.T) {
 	cycle := &node{Value: 1}
 	cycle.Next = cycle
+	var spin loop
+	spin = &spin
 	turns := links{nil}
 	turns[0] = turns
 	eats := lookup{}
@@ -117,9 +119,12 @@ func TestEncodeErrors(t *testing.T) {
 		path, reason string
 	}{
 		{"pointer cycle", func() ([]byte, error) { return tryEncode(t, cycle) }, "node.Next.Next.Next", "a pointer cycle?"},
+		{"pointer to itself", func() ([]byte, error) { return tryEncode(t, spin) }, "", "a pointer cycle?"},
+		{"failing marshaler", func() ([]byte, error) { return tryEncode(t, map[string]failing{"a": {1}}) }, "[]", "its gob marshaler says: not today"},
 		{"slice cycle", func() ([]byte, error) { return tryEncode(t, turns) }, "links[0][0]", "a pointer cycle?"},
 		{"map cycle", func() ([]byte, error) { return tryEncode(t, eats) }, "lookup[][]", "a pointer cycle?"},
 		{"too deep", func() ([]byte, error) { return tryEncode(t, deep) }, "tree.Leaves[0].Leaves[0]", "1000 levels"},
+		{"endless slice", func() ([]byte, error) { return tryEncode(t, [][]nothing{make([]nothing, 1<<30+1)}) }, "[0]", "larger than 1 GiB"},
 		{"panic", func() ([]byte, error) { return tryEncode(t, carrier{[]explosive{{}, {armed: true}}}) }, "carrier.List[1]", "panicked: boom"},
 		{"nil receiver", func() ([]byte, error) { return tryEncode(t, struct{ S Stuck }{}) }, "S", "panicked"},
 	}

@@ -31,7 +31,7 @@ func (c *compiler) structure(p *plan) (err error) {
 		p.fields = append(p.fields, f)
 	}
 	if len(p.fields) == 0 && hidden {
-		return c.refuse(p.typ, "all its fields are unexported, so it would arrive empty; export them, or give it MarshalBinary and UnmarshalBinary")
+		return c.refuse(p.typ, "all its fields are unexported, so it would arrive empty; export them, give it MarshalBinary and UnmarshalBinary, or leave it out with the tag `msgpack:\"-\"`")
 	}
 	if c.tagged {
 		p.enc, p.dec = p.encodeTagged, p.decodeTagged
@@ -63,8 +63,8 @@ func travels(sf reflect.StructField) bool {
 	case marshalerOf(sf.Type) != nil:
 		return true
 	}
-	for i := range sf.Type.NumField() {
-		if travels(sf.Type.Field(i)) {
+	for f := range sf.Type.Fields() {
+		if travels(f) {
 			return true
 		}
 	}

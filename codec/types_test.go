@@ -50,6 +50,7 @@ type (
 	mutual2 struct{ Other *mutual }
 
 	links  []links
+	loop   *loop
 	lookup map[string]lookup
 
 	// partial loses what is unexported or excluded.
@@ -61,7 +62,7 @@ type (
 	}
 
 	// secretive has nothing to show.
-	secretive struct{ a, b int }
+	secretive struct{ a int }
 	// excluded has nothing to show and says so.
 	excluded struct {
 		A int `msgpack:"-"`
@@ -121,7 +122,24 @@ func (r *renamed) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
-// box is renamed for a generic type.
+// renamedBox is renamed for a generic type.
+type renamedBox[T any] struct {
+	time.Time
+	Size T
+}
+
+func (r renamedBox[T]) MarshalBinary() ([]byte, error) { return []byte("fixed"), nil }
+
+func (r *renamedBox[T]) UnmarshalBinary([]byte) error { return nil }
+
+// Tiny has methods so small that the compiler copies them into those that lead here.
+type Tiny struct{ A int }
+
+func (Tiny) MarshalBinary() ([]byte, error) { return nil, nil }
+
+func (*Tiny) UnmarshalBinary([]byte) error { return nil }
+
+// box encodes itself by text, as it has an unexported field.
 type box[T any] struct {
 	inner T
 	Size  int
@@ -164,6 +182,16 @@ func (e explosive) MarshalBinary() ([]byte, error) {
 }
 
 func (e *explosive) UnmarshalBinary(b []byte) error { return errors.New("code " + string(b[:1])) }
+
+// failing cannot be encoded.
+type failing struct{ n int }
+
+func (failing) GobEncode() ([]byte, error) { return nil, errors.New("not today") }
+
+func (f *failing) GobDecode([]byte) error {
+	f.n = 1
+	return nil
+}
 
 // lopsided can be marshaled but not unmarshaled, so its fields travel.
 type lopsided struct{ A int }
