@@ -55,7 +55,7 @@ func Main() {
 	watchLifeline()
 	limitMemory()
 	h := NewHandler(lambdapool.DefaultRegistry)
-	h.init = sinceStart()
+	h.init = sinceStart(begun)
 	lambda.StartWithOptions(h)
 }
 

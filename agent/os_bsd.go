@@ -20,5 +20,5 @@ func residentPeak() int64 {
 	return int64(u.Maxrss) << 10
 }
 
-// sinceStart returns how long this process has been running.
-func sinceStart() time.Duration { return time.Since(begun) }
+// sinceStart returns how long this process has been running, at least since begun.
+func sinceStart(begun time.Time) time.Duration { return time.Since(begun) }

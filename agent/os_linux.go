@@ -27,11 +27,11 @@ func residentPeak() int64 {
 // tick is the unit of times in /proc: USER_HZ is 100 on every Linux.
 const tick = 10 * time.Millisecond
 
-// sinceStart returns how long this process has been running. The kernel counts
-// in ticks, too coarse for a start of two milliseconds; but it sees the package
+// sinceStart returns how long this process has been running, at least since
+// begun. The kernel counts in ticks, too coarse for a start of two milliseconds; but it sees the package
 // initialization that came before this package's, so it is believed when it
 // says clearly more.
-func sinceStart() time.Duration {
+func sinceStart(begun time.Time) time.Duration {
 	own := time.Since(begun)
 	stat, err1 := os.ReadFile("/proc/self/stat")
 	uptime, err2 := os.ReadFile("/proc/uptime")
@@ -47,7 +47,7 @@ func sinceStart() time.Duration {
 	}
 	started, err1 := strconv.ParseInt(string(fields[19]), 10, 64)
 	seconds, err2 := strconv.ParseFloat(string(up), 64)
-	if err1 != nil || err2 != nil {
+	if err1 != nil || err2 != nil || started <= 0 { // 0: a sandbox that does not know
 		return own
 	}
 	if kernel := time.Duration(seconds*float64(time.Second)) - time.Duration(started)*tick; kernel > own+2*tick {

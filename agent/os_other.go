@@ -12,5 +12,5 @@ func cpuTime() time.Duration { return 0 }
 
 func residentPeak() int64 { return 0 }
 
-// sinceStart returns how long this process has been running.
-func sinceStart() time.Duration { return time.Since(begun) }
+// sinceStart returns how long this process has been running, at least since begun.
+func sinceStart(begun time.Time) time.Duration { return time.Since(begun) }

@@ -1,0 +1,3 @@
+package agent
+
+var SinceStart = sinceStart
