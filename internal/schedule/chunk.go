@@ -41,14 +41,16 @@ type Chunker struct {
 	item     float64 // seconds of agent time for each item, parallelism included
 	longest  float64 // seconds, the longest such time lately
 	reply    float64 // bytes of result for each item
+	procs    int     // items that an agent runs at once
 }
 
 // NewChunker returns a Chunker that knows nothing yet.
 func NewChunker(limits ChunkLimits) *Chunker { return &Chunker{limits: limits} }
 
 // Observe learns from an invocation of n items that took total at the client,
-// of which the agent was busy for run, and whose reply had the given size.
-func (c *Chunker) Observe(n int, total, run time.Duration, reply int) {
+// of which the agent was busy for run, with procs items at once, and whose
+// reply had the given size.
+func (c *Chunker) Observe(n int, total, run time.Duration, procs, reply int) {
 	if n < 1 {
 		return
 	}
@@ -63,13 +65,11 @@ func (c *Chunker) Observe(n int, total, run time.Duration, reply int) {
 	c.overhead = blend(c.overhead, min(overhead, 4*c.overhead+1e-6))
 	c.item = blend(c.item, item)
 	c.reply = blend(c.reply, bytes)
+	c.procs = procs
 	c.longest = max(c.longest*chunkMemory, item)
 }
 
 func blend(old, now float64) float64 { return chunkMemory*old + (1-chunkMemory)*now }
-
-// Seen reports whether anything was observed.
-func (c *Chunker) Seen() bool { return c.seen }
 
 // Size returns how many items the next invocation should carry, at least 1.
 // remaining counts the items not yet sent, or is -1 when the input's length is
@@ -80,7 +80,7 @@ func (c *Chunker) Size(remaining, ready, workers, request int) int {
 		return 1
 	}
 	item := max(c.item, 1e-9)
-	size := overheadShare * c.overhead / item
+	size := max(overheadShare*c.overhead/item, float64(c.procs)) // an agent's idle cores cost as much as busy ones
 	if size*item > c.overhead {
 		// Balance matters only as far as the items, not the overhead, take the time.
 		left := float64(remaining)

@@ -12,7 +12,7 @@ const (
 
 	hold      = 2 * time.Second // from a refusal to the next probe above that level
 	firstStep = 0.01            // of the level: how far the first probe goes
-	lastStep  = 0.5             // the steps double up to this
+	lastStep  = 1               // the steps double up to this
 
 	firstTick = 200 * time.Millisecond // between two steps, while no refusal was timed
 	minTick   = 50 * time.Millisecond

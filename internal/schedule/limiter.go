@@ -3,10 +3,10 @@ package schedule
 import "time"
 
 const (
-	minKnock = 50 * time.Millisecond // between two tries when nothing is let in; doubles
-	maxKnock = time.Second           // up to this
-	maxPause = time.Minute           // no Retry-After stops the whole pool for longer
-	maxHold  = 3 * time.Second       // nor keeps it from growing for longer
+	minKnock = 50 * time.Millisecond  // between two tries when nothing is let in; doubles
+	maxKnock = 500 * time.Millisecond // up to this
+	maxPause = time.Minute            // no Retry-After stops the whole pool for longer
+	maxHold  = 3 * time.Second        // nor keeps it from growing for longer
 )
 
 // A Verdict is what the end of an invocation says about the platform's limits.
