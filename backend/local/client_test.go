@@ -46,7 +46,10 @@ func (r reply) errorType() string { return r.header.Get("X-Amzn-ErrorType") }
 // said is the body of a function error.
 func (r reply) said(t *testing.T) (errType, message string) {
 	t.Helper()
-	var e struct{ ErrorType, ErrorMessage string }
+	var e struct {
+		ErrorType    string `json:"errorType"`
+		ErrorMessage string `json:"errorMessage"`
+	}
 	if err := json.Unmarshal([]byte(r.body), &e); err != nil {
 		t.Fatalf("%v in %q", err, r.body)
 	}

@@ -37,14 +37,16 @@ func TestInvokeWithTheSDK(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got struct {
-		ID, ARN, Trace string
-		Client         map[string]string
-		Left           float64
+		ID     string            `json:"id"`
+		ARN    string            `json:"arn"`
+		Trace  string            `json:"trace"`
+		Client map[string]string `json:"client"`
+		Left   float64           `json:"left"`
 	}
 	if err := json.Unmarshal(out.Payload, &got); err != nil {
 		t.Fatal(err)
 	}
-	if out.FunctionError != nil || out.StatusCode != 200 || aws.ToString(out.ExecutedVersion) != "$LATEST" {
+	if out.FunctionError != nil || out.StatusCode != http.StatusOK || aws.ToString(out.ExecutedVersion) != "$LATEST" {
 		t.Errorf("error %v, status %d, version %v", aws.ToString(out.FunctionError), out.StatusCode, aws.ToString(out.ExecutedVersion))
 	}
 	if got.ARN != arn+":$LATEST" || got.Client["who"] != "grün" || !strings.HasPrefix(got.Trace, "Root=1-") || got.Left < 890 || got.Left > 900 {
@@ -124,7 +126,9 @@ func TestRefusedRequests(t *testing.T) {
 		"event too large":        {request{body: jsonString(codec.MaxEventRequest + 1), header: map[string]string{"X-Amz-Invocation-Type": "Event"}}, 413, "RequestEntityTooLargeException", "Request must be smaller than 1048576 bytes"},
 	} {
 		r := send(t, b, c.req)
-		var e struct{ Message string }
+		var e struct {
+			Message string `json:"message"`
+		}
 		if err := json.Unmarshal([]byte(r.body), &e); err != nil {
 			t.Errorf("%s: %v in %q", name, err, r.body)
 		}

@@ -31,7 +31,7 @@ type invokeAPI struct {
 
 func (a *invokeAPI) route(mux *http.ServeMux) {
 	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", a.signed(codec.MaxRequest, a.invoke))
-	mux.HandleFunc("/", a.signed(codec.MaxRequest, func(w http.ResponseWriter, r *http.Request, _ []byte) *apiError {
+	mux.HandleFunc("/", a.signed(codec.MaxRequest, func(_ http.ResponseWriter, r *http.Request, _ []byte) *apiError {
 		return errUnknownOperation(r)
 	}))
 }

@@ -59,8 +59,8 @@ func (l *logs) keep(p []byte) {
 	l.tail = append(l.tail, p...)
 }
 
-// note adds a line of the platform's own. Only the tail has those.
-func (l *logs) note(format string, args ...any) {
+// notef adds a line of the platform's own. Only the tail has those.
+func (l *logs) notef(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.tail) > 0 && l.tail[len(l.tail)-1] != '\n' {

@@ -1,6 +1,8 @@
 package local
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -17,16 +19,22 @@ const (
 // ones that are busy, and sleeps when none is.
 type memoryWatch struct {
 	limit int64 // bytes
+	wake  chan struct{}
+	stop  chan struct{}
+	ended chan struct{}
 
-	mu     sync.Mutex
-	busy   map[*sandbox]struct{}
-	wake   chan struct{}
-	closed bool
-	ended  chan struct{}
+	mu   sync.Mutex
+	busy map[*sandbox]struct{}
 }
 
 func newMemoryWatch(limit int64) *memoryWatch {
-	m := &memoryWatch{limit: limit, busy: map[*sandbox]struct{}{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	m := &memoryWatch{
+		limit: limit,
+		wake:  make(chan struct{}, 1),
+		stop:  make(chan struct{}),
+		ended: make(chan struct{}),
+		busy:  map[*sandbox]struct{}{},
+	}
 	go m.watch()
 	return m
 }
@@ -35,8 +43,9 @@ func (m *memoryWatch) add(s *sandbox) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.busy[s] = struct{}{}
-	if len(m.busy) == 1 {
-		m.signal()
+	select {
+	case m.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -46,48 +55,47 @@ func (m *memoryWatch) remove(s *sandbox) {
 	delete(m.busy, s)
 }
 
-// close ends the watch and waits for it.
+// close ends the watch and waits for it. Called once.
 func (m *memoryWatch) close() {
-	m.mu.Lock()
-	m.closed = true
-	m.signal()
-	m.mu.Unlock()
+	close(m.stop)
 	<-m.ended
-}
-
-func (m *memoryWatch) signal() {
-	select {
-	case m.wake <- struct{}{}:
-	default:
-	}
 }
 
 func (m *memoryWatch) watch() {
 	defer close(m.ended)
-	var round []*sandbox
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	for {
-		m.mu.Lock()
-		closed := m.closed
-		round = round[:0]
-		for s := range m.busy {
-			round = append(round, s)
-		}
-		m.mu.Unlock()
-		switch {
-		case closed:
+		select {
+		case <-pause.C:
+		case <-m.stop:
 			return
-		case len(round) == 0:
-			<-m.wake
-			continue
 		}
 		began := time.Now()
-		for _, s := range round {
-			rss := resident(s.proc.pid)
-			s.saw(rss)
-			if rss > m.limit {
-				s.stop(stopMemory)
-			}
+		if m.look() {
+			pause.Reset(max(sampleEvery, sampleShare*time.Since(began)))
+			continue
 		}
-		time.Sleep(max(sampleEvery, sampleShare*time.Since(began)))
+		select {
+		case <-m.wake:
+			pause.Reset(0)
+		case <-m.stop:
+			return
+		}
 	}
+}
+
+// look samples every busy agent once, and says whether there are any.
+func (m *memoryWatch) look() bool {
+	m.mu.Lock()
+	round := slices.Collect(maps.Keys(m.busy))
+	m.mu.Unlock()
+	for _, s := range round {
+		rss := resident(s.proc.pid)
+		s.saw(rss)
+		if rss > m.limit {
+			s.stop(stopMemory)
+		}
+	}
+	return len(round) > 0
 }

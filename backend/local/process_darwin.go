@@ -22,7 +22,7 @@ func awaitExit(pid int) {
 			return
 		}
 		if !errors.Is(err, unix.EINTR) {
-			time.Sleep(10 * time.Millisecond) // out of descriptors, most likely
+			<-time.After(10 * time.Millisecond) // out of descriptors, most likely
 		}
 	}
 }

@@ -113,7 +113,7 @@ func (s *sandbox) run(inv *invocation) (result, bool) {
 	inv.deadline = inv.began.Add(timeout)
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
-	s.logs.note("START RequestId: %s Version: $LATEST", inv.id)
+	s.logs.notef("START RequestId: %s Version: $LATEST", inv.id)
 	select {
 	case s.work <- inv:
 	case <-s.exited:
@@ -174,8 +174,8 @@ func (s *sandbox) awaitInit(inv *invocation) *result {
 		}
 		payload = errorBody(errType, "RequestId: %s Error: %s%s", inv.id, s.ending, hint)
 	}
-	s.logs.note("INIT_REPORT Init Duration: %s ms\tPhase: init\tStatus: %s\tError Type: %s", millis(took), status, errType)
-	s.logs.note("START RequestId: %s Version: $LATEST", inv.id)
+	s.logs.notef("INIT_REPORT Init Duration: %s ms\tPhase: init\tStatus: %s\tError Type: %s", millis(took), status, errType)
+	s.logs.notef("START RequestId: %s Version: $LATEST", inv.id)
 	return &result{payload: payload, errType: errType, log: s.report(inv, 0, false, took, status, errType)}
 }
 
@@ -190,7 +190,7 @@ func (s *sandbox) conclude(inv *invocation, took time.Duration, cold bool, initT
 	case why == stopMemory:
 		res = result{errType: "Runtime.ExitError"}
 		res.payload = errorBody(res.errType, "RequestId: %s Error: Runtime exited with error: signal: killed", inv.id)
-		s.logs.note("RequestId: %s Error: Runtime exited with error: signal: killed\nRuntime.ExitError", inv.id)
+		s.logs.notef("RequestId: %s Error: Runtime exited with error: signal: killed\nRuntime.ExitError", inv.id)
 	case answered:
 		// Whatever became of the agent afterwards, the function has answered.
 	case why == stopTimeout:
@@ -198,13 +198,13 @@ func (s *sandbox) conclude(inv *invocation, took time.Duration, cold bool, initT
 		res = result{errType: "Sandbox.Timedout"}
 		seconds := s.fn.cfg.timeout.Seconds()
 		res.payload = errorBody(res.errType, "RequestId: %s Error: Task timed out after %.2f seconds", inv.id, seconds)
-		s.logs.note("%s %s Task timed out after %.2f seconds", time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), inv.id, seconds)
+		s.logs.notef("%s %s Task timed out after %.2f seconds", time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), inv.id, seconds)
 	case why == stopClose:
 		return result{refused: errCutOff}
 	default:
 		res = result{errType: "Runtime.ExitError"}
 		res.payload = errorBody(res.errType, "RequestId: %s Error: %s", inv.id, s.ending)
-		s.logs.note("RequestId: %s Error: %s\nRuntime.ExitError", inv.id, s.ending)
+		s.logs.notef("RequestId: %s Error: %s\nRuntime.ExitError", inv.id, s.ending)
 	}
 	if status == "" && res.errType != "" {
 		status = "error"
@@ -222,7 +222,7 @@ func (s *sandbox) report(inv *invocation, took time.Duration, cold bool, initTim
 		used = limit
 	}
 	s.logs.pipe.drain()
-	s.logs.note("END RequestId: %s", inv.id)
+	s.logs.notef("END RequestId: %s", inv.id)
 	var b strings.Builder
 	fmt.Fprintf(&b, "REPORT RequestId: %s\tDuration: %s ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t",
 		inv.id, millis(took), billed(took+initTime), limit>>20, (used+1<<20-1)>>20)
@@ -235,7 +235,7 @@ func (s *sandbox) report(inv *invocation, took time.Duration, cold bool, initTim
 	if status == "error" {
 		fmt.Fprintf(&b, "Error Type: %s\t", errType)
 	}
-	s.logs.note("%s", b.String())
+	s.logs.notef("%s", b.String())
 	return s.logs.cut()
 }
 

@@ -1,0 +1,17 @@
+package local_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/backend/backendtest"
+	"github.com/lambdapool/lambdapool/backend/local"
+)
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	backendtest.Run(t, func(t *testing.T) lambdapool.Backend {
+		return open(t, local.WithConcurrency(2), local.WithMemory(256), local.WithTimeout(3*time.Second))
+	}, backendtest.Isolated())
+}
