@@ -95,6 +95,11 @@ func TestNothingOutlivesTheParent(t *testing.T) {
 				if n, err := fmt.Fscan(bufio.NewReader(out), &busy, &child, &idle, &endpoint); n != 4 {
 					t.Fatalf("the parent said %d of 4 things: %v", n, err)
 				}
+				if how == "killed" { // frozen it hears of nothing
+					if err := syscall.Kill(idle, syscall.SIGSTOP); err != nil {
+						t.Fatal(err)
+					}
+				}
 				if sig != nil {
 					if err := cmd.Process.Signal(sig); err != nil {
 						t.Fatal(err)

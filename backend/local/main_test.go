@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	awslambdago "github.com/aws/aws-lambda-go/lambda"
@@ -33,6 +34,10 @@ func TestMain(m *testing.M) {
 	case "handler":
 		fmt.Println("the handler is being made")
 		awslambdago.Start(handler{})
+	case "reader":
+		awslambdago.Start(func() (io.Reader, error) {
+			return io.MultiReader(strings.NewReader("half of it"), iotest.ErrReader(errors.New("the disk is gone"))), nil
+		})
 	case "bare":
 		bareRuntime()
 	case "exit":

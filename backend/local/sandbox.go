@@ -128,7 +128,7 @@ func (s *sandbox) run(inv *invocation) (result, bool) {
 	}
 	select {
 	case <-inv.done:
-		if peak(s.proc.pid) > s.fn.memory.limit { // between two samples
+		if s.sample() > s.fn.memory.limit { // between two samples
 			s.stop(stopMemory)
 			<-s.exited
 		}
@@ -215,7 +215,6 @@ func (s *sandbox) conclude(inv *invocation, took time.Duration, cold bool, initT
 
 // report ends the invocation's log and returns its tail.
 func (s *sandbox) report(inv *invocation, took time.Duration, cold bool, initTime time.Duration, status, errType string) []byte {
-	s.sample()
 	limit := s.fn.memory.limit
 	used := min(s.sampled.Load(), limit)
 	if s.why() == stopMemory {
@@ -239,10 +238,11 @@ func (s *sandbox) report(inv *invocation, took time.Duration, cold bool, initTim
 	return s.logs.cut()
 }
 
-// sample looks at the process's memory once. A process that is gone leaves
-// what was seen before.
-func (s *sandbox) sample() {
+// sample looks at the process's memory once, and returns its peak so far. A
+// process that is gone leaves what was seen before.
+func (s *sandbox) sample() int64 {
 	s.saw(peak(s.proc.pid))
+	return s.sampled.Load()
 }
 
 func (s *sandbox) saw(bytes int64) {

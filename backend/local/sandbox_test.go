@@ -276,6 +276,14 @@ func TestAnyRuntime(t *testing.T) {
 	}
 }
 
+func TestReplyThatBreaksOff(t *testing.T) {
+	t.Parallel()
+	b := open(t, as("reader"), local.WithConcurrency(1))
+	if errType, message := send(t, b, request{body: []byte("1")}).said(t); errType != "errorString" || message != "the disk is gone" {
+		t.Errorf("%s: %s", errType, message)
+	}
+}
+
 func TestWarmAndIdle(t *testing.T) {
 	t.Parallel()
 	b := open(t, as("handler"), local.WithConcurrency(3), local.WithIdleTimeout(300*time.Millisecond))
