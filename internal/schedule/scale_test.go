@@ -72,7 +72,7 @@ func TestShortCalls(t *testing.T) {
 		run      time.Duration
 		requests int
 	}{
-		{"10 ms, account limit 1000", 1000, 10 * time.Millisecond, 200_000},
+		{"10 ms, account limit 1000", 1000, 10 * time.Millisecond, 100_000},
 		{"50 ms, account limit 100", 100, 50 * time.Millisecond, 50_000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
