@@ -40,8 +40,8 @@ type governor struct {
 	noise background
 }
 
-func newGovernor(value, max, each float64) governor {
-	return governor{value: value, max: max, each: each, ceiling: value, lowered: -1, tick: firstTick}
+func newGovernor(value, most, each float64) governor {
+	return governor{value: value, max: most, each: each, ceiling: value, lowered: -1, tick: firstTick}
 }
 
 // admitted counts a request that was let in.

@@ -39,7 +39,6 @@ type Result struct {
 // which should not run backwards. It is not safe for concurrent use; whoever
 // owns the queue calls it under the queue's lock.
 type Limiter struct {
-	max      int
 	inflight int
 	start    time.Time // what the durations below count from
 	clock    time.Duration
@@ -51,21 +50,17 @@ type Limiter struct {
 	empty  int // refusals in a row that left nothing in flight
 }
 
-// NewLimiter returns a Limiter of max slots, at least 1, under the platform's law.
-func NewLimiter(max int, law Law) *Limiter {
-	if max < 1 {
-		max = 1
-	}
-	l := &Limiter{max: max, slots: newGovernor(float64(max), float64(max), 1), ramp: newRamp(law)}
-	l.rate = newPacer(law)
-	return l
+// NewLimiter returns a Limiter of that many slots, at least 1, under the platform's law.
+func NewLimiter(slots int, law Law) *Limiter {
+	most := float64(max(slots, 1))
+	return &Limiter{slots: newGovernor(most, most, 1), ramp: newRamp(law), rate: newPacer(law)}
 }
 
 // Inflight returns the number of slots taken.
 func (l *Limiter) Inflight() int { return l.inflight }
 
 // Limit returns how many slots may be taken now, by what was learned from
-// refusals: between 1 and the max of NewLimiter. Ramp and rate come on top.
+// refusals: at least 1, at most those of NewLimiter. Ramp and rate come on top.
 func (l *Limiter) Limit() int { return int(l.slots.value) }
 
 // Throttled reports whether the platform's last refusal is so recent that the
