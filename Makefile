@@ -35,8 +35,9 @@ cover: ## coverage per package, and cover.out for `go tool cover -html`
 	@go tool cover -func=cover.out | tail -n 1
 
 .PHONY: bench
-bench: ## the benchmarks that live beside the code; PKG=./codec BENCH=. COUNT=1
-	go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -count $(or $(COUNT),1) $(PKG)
+bench: ## measure, and write docs/benchmarks.md
+	bench/run >docs/benchmarks.md.new
+	mv docs/benchmarks.md.new docs/benchmarks.md
 
 .PHONY: soak
 soak: ## the tests, ten times over, shuffled, under the race detector

@@ -29,20 +29,28 @@ type room struct {
 // rooms lists them from the bottom. A package belongs to the first that matches.
 var rooms = []room{
 	{pattern: "codec"},
+	{pattern: "price"},
 	{pattern: "internal/*"},
 	{pattern: "docs"},
-	{pattern: ".", links: []string{"codec", "internal/*"}},
-	{pattern: "agent", links: []string{".", "codec", "internal/*"}},
-	{pattern: "backend/inproc", links: []string{".", "agent", "codec", "internal/*"}},
-	{pattern: "backend/backendtest", links: []string{".", "agent", "codec", "internal/*"}},
-	{pattern: "backend/awslambda", links: []string{".", "codec", "internal/*"}, sdk: true},
-	{pattern: "backend/local", links: []string{".", "agent", "codec", "backend/awslambda", "internal/*"}, sdk: true},
-	{pattern: "backend", links: []string{".", "agent", "codec", "backend/*", "internal/*"}, sdk: true},
-	{pattern: "bench/*", links: []string{".", "agent", "codec", "backend", "backend/*", "internal/*"}, sdk: true},
-	{pattern: "examples/algorithms", links: []string{".", "agent", "codec", "backend/inproc", "examples/algorithms/*", "internal/*"}},
-	{pattern: "examples/*/*", links: []string{".", "codec", "internal/*"}}, // functions, as agents link them
-	{pattern: "examples/*", links: []string{".", "agent", "codec", "backend", "backend/*", "examples/*/*", "internal/*"}, sdk: true},
+	{pattern: ".", links: ground},
+	{pattern: "progress", links: above(".")},
+	{pattern: "report", links: above(".")},
+	{pattern: "agent", links: above(".")},
+	{pattern: "backend/inproc", links: above(".", "agent")},
+	{pattern: "backend/backendtest", links: above(".", "agent")},
+	{pattern: "backend/awslambda", links: above("."), sdk: true},
+	{pattern: "backend/local", links: above(".", "agent", "backend/awslambda"), sdk: true},
+	{pattern: "backend", links: above(".", "agent", "backend/*"), sdk: true},
+	{pattern: "bench/*", links: above(".", "agent", "backend", "backend/*"), sdk: true},
+	{pattern: "examples/algorithms", links: above(".", "agent", "backend/inproc", "examples/algorithms/*")},
+	{pattern: "examples/*/*", links: above(".")}, // functions, as agents link them
+	{pattern: "examples/*", links: above(".", "agent", "backend", "backend/*", "examples/*/*"), sdk: true},
 }
+
+// ground is what every room above may link.
+var ground = []string{"codec", "price", "internal/*"}
+
+func above(rooms ...string) []string { return slices.Concat(ground, rooms) }
 
 type goPackage struct {
 	ImportPath string   `json:"ImportPath"`
