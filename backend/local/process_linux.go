@@ -10,10 +10,11 @@ import (
 
 // processAttributes puts the child into a group of its own. The kernel kills a
 // foreign program when we are gone, as it need not know of the lifeline. Our own
-// does, and it must have the time to kill its children too: Pdeathsig reaches
-// the child alone, and before the lifeline does.
+// does, and it must have the time to kill its children too, which SIGKILL would
+// not give it: Pdeathsig reaches the child alone, and before the lifeline does.
+// SIGCONT only sees to it that a frozen one hears.
 func processAttributes(foreign bool) *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{Setpgid: true}
+	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGCONT}
 	if foreign {
 		attr.Pdeathsig = syscall.SIGKILL
 	}
