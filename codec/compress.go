@@ -1,7 +1,11 @@
 package codec
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -48,23 +52,127 @@ func compress(body, dst []byte) ([]byte, bool) {
 	enc := zstdEncoders.Get().(*zstd.Encoder)
 	defer zstdEncoders.Put(enc)
 	packed := enc.EncodeAll(body, dst)
-	gains := len(packed) <= len(body)-len(body)/10
-	return packed, gains && len(body)/MaxExpansion < len(packed)
+	return packed, gains(len(body), len(packed)) && len(body)/MaxExpansion < len(packed)
+}
+
+// compressPieces returns the frame in pieces compressed, as a frame in pieces, or
+// reports that it does not pay. It gives up as soon as that shows.
+func compressPieces(frame [][]byte) ([][]byte, bool) {
+	size := -headerSize
+	for _, p := range frame {
+		size += len(p)
+	}
+	if size < minCompress || size > MaxDecompressed {
+		return nil, false
+	}
+	out := &blocks{all: [][]byte{binary.AppendUvarint(append([]byte{}, magic+"\x01\x01"...), uint64(size))}}
+	enc := zstdEncoders.Get().(*zstd.Encoder)
+	defer func() {
+		enc.Reset(nil)
+		zstdEncoders.Put(enc)
+	}()
+	enc.Reset(out)
+	in := -headerSize
+	for _, p := range frame {
+		p = p[-min(in, 0):] // the header is not compressed; it lies in the first piece
+		in = max(in, 0)
+		for part := range slices.Chunk(p, blockSize) {
+			if _, err := enc.Write(part); err != nil {
+				return nil, false
+			}
+			in += len(part)
+			if in >= giveUp && !gains(in, out.size) {
+				return nil, false
+			}
+		}
+	}
+	if enc.Close() != nil {
+		return nil, false
+	}
+	return out.all, gains(size, out.size) && size/MaxExpansion < out.size
+}
+
+// blockSize is how much is compressed, or allocated, at once; giveUp is how much must
+// show no gain until it is not tried any longer.
+const (
+	blockSize = 1 << 20
+	giveUp    = 4 * blockSize
+)
+
+// gains says whether a tenth less is reached, below which it does not pay.
+func gains(before, after int) bool { return after <= before-before/10 }
+
+// blocks collects bytes without ever copying them, as a growing buffer would.
+type blocks struct {
+	all  [][]byte
+	size int
+}
+
+func (b *blocks) Write(p []byte) (int, error) {
+	n := len(p)
+	b.size += n
+	for len(p) > 0 {
+		last := &b.all[len(b.all)-1]
+		if len(*last) == cap(*last) {
+			b.all = append(b.all, make([]byte, 0, blockSize))
+			continue
+		}
+		m := min(len(p), cap(*last)-len(*last))
+		*last = append(*last, p[:m]...)
+		p = p[m:]
+	}
+	return n, nil
 }
 
 // decompress returns the size bytes that packed holds, and never allocates more.
 func decompress(packed []byte, size uint64) ([]byte, error) {
-	if size > MaxDecompressed || size/MaxExpansion > uint64(len(packed)) {
-		return nil, fmt.Errorf("the compressed frame of %d bytes claims to hold %d, which is more than is accepted", len(packed), size)
+	if err := checkExpansion(int64(len(packed)), size); err != nil {
+		return nil, err
 	}
 	dec := zstdDecoders.Get().(*zstd.Decoder)
 	defer zstdDecoders.Put(dec)
 	body, err := dec.DecodeAll(packed, make([]byte, 0, size))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("the compressed frame is damaged: %w", err)
+		return nil, errDamagedZstd(err)
 	case uint64(len(body)) != size:
 		return nil, fmt.Errorf("the compressed frame holds %d bytes and claims %d", len(body), size)
 	}
 	return body, nil
 }
+
+// decompressStream is decompress for what arrives bit by bit. The caller has checked
+// the size.
+func decompressStream(packed io.Reader, size uint64) ([]byte, error) {
+	dec := zstdDecoders.Get().(*zstd.Decoder)
+	defer func() {
+		if dec.Reset(nil) == nil {
+			zstdDecoders.Put(dec)
+		}
+	}()
+	if err := dec.Reset(packed); err != nil {
+		return nil, errDamagedZstd(err)
+	}
+	body := make([]byte, size)
+	n, err := io.ReadFull(dec, body)
+	if err == nil {
+		var more [1]byte
+		if m, _ := dec.Read(more[:]); m > 0 {
+			return nil, fmt.Errorf("the compressed frame holds more than the %d bytes that it claims", size)
+		}
+		return body, nil
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, fmt.Errorf("the compressed frame holds %d bytes and claims %d", n, size)
+	}
+	return nil, errDamagedZstd(err)
+}
+
+func checkExpansion(packed int64, size uint64) error {
+	if size > MaxDecompressed || size/MaxExpansion > uint64(packed) {
+		return fmt.Errorf("the compressed frame of %d bytes claims to hold %d, which is more than is accepted", packed, size)
+	}
+	return nil
+}
+
+func errDamagedZstd(err error) error { return fmt.Errorf("the compressed frame is damaged: %w", err) }

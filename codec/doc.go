@@ -90,4 +90,9 @@
 // and a request once more as a JSON string of base64, since Lambda carries nothing but
 // JSON. Unknown keys in the envelope are skipped and missing ones left zero, so
 // a field can be added without a new version.
+//
+// A frame that Lambda does not carry lies in an object store instead, as it is, and the
+// request or reply says where, how large it is and what its SHA-256 is: [Stored] and
+// [Spill]. [FrameRequest] and [FrameReply] make it without copying large items, and
+// [ReadRequest] and [ReadReply] read it into one buffer.
 package codec

@@ -1,6 +1,9 @@
 package codec
 
-import "time"
+import (
+	"crypto/sha256"
+	"time"
+)
 
 // An Op is what a request asks of the agent.
 type Op uint8
@@ -20,14 +23,34 @@ type Request struct {
 	Remaining time.Duration `msgpack:"dl,omitempty"`  // time the call has left; 0: no deadline
 	Parallel  int           `msgpack:"par,omitempty"` // items run at once at most; 0: the agent chooses
 	Items     [][]byte      `msgpack:"it,omitempty"`  // encoded arguments, one entry per item
+	Stored    *Stored       `msgpack:"st,omitempty"`  // where the items are; Items is empty then
+	Spill     *Spill        `msgpack:"sp,omitempty"`  // where a large reply goes
+	Compress  bool          `msgpack:"z,omitempty"`   // the reply may be compressed
+}
+
+// A Stored is a frame in an object store that stands for a part of the message that
+// names it: a request frame for the Items of a [Request], a reply frame for all of
+// a [Reply] but its ID, Stored and Agent.
+type Stored struct {
+	From   Link              `msgpack:"ln,omitempty"` // to GET it from; empty in a reply, whose receiver made the link
+	Size   int64             `msgpack:"sz,omitempty"` // bytes
+	SHA256 [sha256.Size]byte `msgpack:"sum"`          // of these bytes
+}
+
+// A Spill says where the frame of a reply goes that is too large to be returned: its
+// sender PUTs it there and answers with a [Stored].
+type Spill struct {
+	To    Link `msgpack:"ln"`
+	Above int  `msgpack:"a,omitempty"` // bytes of frame from which on it goes there although it could be returned; 0: none
 }
 
 // A Reply answers a Request. Err is set when no item ran; otherwise Items
-// has one entry per item of the request, in its order.
+// has one entry per item of the request, in its order, unless it is Stored.
 type Reply struct {
 	ID        string         `msgpack:"id"`
 	Err       *Error         `msgpack:"er,omitempty"`
 	Items     []ItemReply    `msgpack:"it,omitempty"`
+	Stored    *Stored        `msgpack:"st,omitempty"` // where the items are; Items is empty then
 	Agent     AgentStats     `msgpack:"ag"`
 	Functions []FunctionInfo `msgpack:"fs,omitempty"` // answer to OpDescribe
 }
@@ -51,6 +74,7 @@ const (
 	KindBadRequest                           // the request or its arguments cannot be decoded
 	KindEncode                               // the result cannot be encoded
 	KindTooLarge                             // the result is above the reply limit
+	KindStore                                // the object store did not give the items, or did not take the result
 )
 
 // An Error is a failure on the wire.

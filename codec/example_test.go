@@ -1,7 +1,10 @@
 package codec_test
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"reflect"
 
 	"github.com/lambdapool/lambdapool/codec"
@@ -108,4 +111,75 @@ func ExampleEncodeReply() {
 	// Output:
 	// c14c50010083a26964a131a269749181a176c40105a2616780 <nil>
 	// [5] <nil>
+}
+
+func ExampleFrame() {
+	request := &codec.Request{ID: "1", Func: "Parse", Items: [][]byte{records(10 << 20)}}
+	frame, err := codec.FrameRequest(request, codec.Compress())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var store bytes.Buffer
+	n, err := io.Copy(&store, frame.Reader())
+	fmt.Println(n == frame.Size(), frame.Sum() == sha256.Sum256(store.Bytes()), len(frame.Bytes()) == store.Len(), err)
+
+	// What is sent says where the items are.
+	link := codec.Link{URL: "https://bucket.example.org/key?X-Amz-Signature=…"}
+	small, err := codec.EncodeRequest(&codec.Request{ID: request.ID, Func: request.Func, Stored: frame.Stored(link)})
+	fmt.Println(len(small) < 300, err)
+
+	// The agent fetches them.
+	arrived, err := codec.DecodeRequest(small)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	items, err := codec.ReadRequest(&store, arrived.Stored)
+	fmt.Println(arrived.Stored.From, bytes.Equal(items.Items[0], request.Items[0]), err)
+	// Output:
+	// true true true <nil>
+	// true <nil>
+	// https://bucket.example.org/key?… true <nil>
+}
+
+func ExampleFrameReply() {
+	frame, err := codec.FrameReply(&codec.Reply{Items: []codec.ItemReply{{Value: []byte{5}}}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	reply, err := codec.ReadReply(frame.Reader(), frame.Stored(codec.Link{}))
+	fmt.Println(reply.Items[0].Value, err)
+	_, err = codec.ReadReply(frame.Reader(), &codec.Stored{Size: frame.Size()})
+	fmt.Println(err)
+	// Output:
+	// [5] <nil>
+	// the stored frame of 24 bytes has another SHA-256 than when it was stored: its bytes were changed
+}
+
+func ExampleLink() {
+	link := codec.Link{URL: "https://bucket.example.org/key?X-Amz-Signature=c2VjcmV0"}
+	fmt.Printf("%v\n%#v\n%v\n", link, link.GoString(), link.LogValue())
+	data, err := link.MarshalJSON()
+	fmt.Println(string(data), err)
+	// Output:
+	// https://bucket.example.org/key?…
+	// "codec.Link{https://bucket.example.org/key?…}"
+	// https://bucket.example.org/key?…
+	// "https://bucket.example.org/key?…" <nil>
+}
+
+func ExampleUnmarshalShared() {
+	typ, err := codec.TypeOf(reflect.TypeFor[[]byte]())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	data := []byte{0xc4, 2, 'h', 'i'}
+	var b []byte
+	err = codec.UnmarshalShared(data, []*codec.Type{typ}, []reflect.Value{reflect.ValueOf(&b).Elem()})
+	fmt.Printf("%s %t %v\n", b, &b[0] == &data[2], err)
+	// Output:
+	// hi true <nil>
 }

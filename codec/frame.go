@@ -188,6 +188,10 @@ func open(frame []byte, p *plan, v reflect.Value, from side) error {
 	if err != nil {
 		return err
 	}
+	return decodeBody(body, p, v)
+}
+
+func decodeBody(body []byte, p *plan, v reflect.Value) error {
 	if err := scan(body, 1); err != nil {
 		return malformed(p, err)
 	}
@@ -207,31 +211,43 @@ func malformed(p *plan, err error) error {
 	return &FrameError{Reason: fmt.Sprintf("malformed %s: %s", p.typ.Name(), pe.reason)}
 }
 
-func openBody(frame []byte, from side) ([]byte, error) {
+// checkHeader returns the flags of a frame that this package can read.
+func checkHeader(frame []byte, from side) (byte, error) {
 	n := min(len(frame), len(magic))
 	switch {
 	case string(frame[:n]) != magic[:n]:
-		return nil, &FrameError{Reason: "not a lambdapool frame: it begins with other bytes; was it sent by something else?"}
+		return 0, &FrameError{Reason: "not a lambdapool frame: it begins with other bytes; was it sent by something else?"}
 	case len(frame) < headerSize:
-		return nil, &FrameError{Reason: "the frame ends inside of its header"}
+		return 0, &FrameError{Reason: "the frame ends inside of its header"}
 	case frame[3] != Version:
-		return nil, &FrameError{
+		return 0, &FrameError{
 			Reason: fmt.Sprintf(from.versions+": %s", frame[3], Version, from.advice),
 			Err:    ErrVersion,
 		}
 	}
-	flags, body := frame[4], frame[headerSize:]
+	flags := frame[4]
 	if flags&^knownFlags != 0 {
-		return nil, &FrameError{Reason: fmt.Sprintf("the frame has unknown flags 0x%02x", flags)}
+		return 0, &FrameError{Reason: fmt.Sprintf("the frame has unknown flags 0x%02x", flags)}
 	}
+	return flags, nil
+}
+
+func errNoSize() error { return &FrameError{Reason: "the compressed frame does not say its size"} }
+
+func openBody(frame []byte, from side) ([]byte, error) {
+	flags, err := checkHeader(frame, from)
+	if err != nil {
+		return nil, err
+	}
+	body := frame[headerSize:]
 	if flags&flagZstd == 0 {
 		return body, nil
 	}
 	size, n := binary.Uvarint(body)
 	if n <= 0 {
-		return nil, &FrameError{Reason: "the compressed frame does not say its size"}
+		return nil, errNoSize()
 	}
-	body, err := decompress(body[n:], size)
+	body, err = decompress(body[n:], size)
 	if err != nil {
 		return nil, &FrameError{Reason: err.Error(), Err: errors.Unwrap(err)}
 	}

@@ -2,6 +2,7 @@ package codec_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -40,6 +41,21 @@ func fullReply() *codec.Reply {
 		},
 		Functions: []codec.FunctionInfo{{Name: "algorithms.Add", Shape: "func(int, int) int"}},
 	}
+}
+
+func storedRequest() *codec.Request {
+	return &codec.Request{
+		ID: "call-1", Func: "f", Compress: true,
+		Stored: &codec.Stored{
+			From: codec.Link{URL: "https://s3.example.org/b/k?X-Amz-Signature=s", Header: map[string]string{"x-b": "2", "x-a": "1"}},
+			Size: 100 << 20, SHA256: sha256.Sum256([]byte("items")),
+		},
+		Spill: &codec.Spill{To: codec.Link{URL: "http://127.0.0.1/k"}, Above: 1 << 20},
+	}
+}
+
+func storedReply() *codec.Reply {
+	return &codec.Reply{ID: "call-1", Stored: &codec.Stored{Size: 9, SHA256: sha256.Sum256([]byte("values"))}}
 }
 
 // records is data that zstd shrinks about tenfold.
@@ -87,7 +103,7 @@ func quote(frame []byte) []byte {
 }
 
 func TestRequest(t *testing.T) {
-	for name, want := range map[string]*codec.Request{"full": fullRequest(), "zero": {}, "one": {ID: "1", Func: "f", Items: [][]byte{{0}}}} {
+	for name, want := range map[string]*codec.Request{"full": fullRequest(), "stored": storedRequest(), "zero": {}, "one": {ID: "1", Func: "f", Items: [][]byte{{0}}}} {
 		got, err := codec.DecodeRequest(encodeRequest(t, want))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -99,7 +115,7 @@ func TestRequest(t *testing.T) {
 }
 
 func TestReply(t *testing.T) {
-	for name, want := range map[string]*codec.Reply{"full": fullReply(), "zero": {}} {
+	for name, want := range map[string]*codec.Reply{"full": fullReply(), "stored": storedReply(), "zero": {}} {
 		raw := encodeReply(t, want)
 		for form, payload := range map[string][]byte{"raw": raw, "JSON": quote(raw)} {
 			got, err := codec.DecodeReply(payload)
@@ -115,12 +131,14 @@ func TestReply(t *testing.T) {
 
 // msgpack's own decoder reads the envelope by the tags: the layout is no invention.
 func TestEnvelopeIsPlainMsgpack(t *testing.T) {
-	var request codec.Request
-	if err := msgpack.Unmarshal(frameOf(t, encodeRequest(t, fullRequest()))[5:], &request); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(fullRequest(), &request); diff != "" {
-		t.Error(diff)
+	for _, want := range []*codec.Request{fullRequest(), storedRequest()} {
+		var request codec.Request
+		if err := msgpack.Unmarshal(frameOf(t, encodeRequest(t, want))[5:], &request); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, &request); diff != "" {
+			t.Error(diff)
+		}
 	}
 	var reply codec.Reply
 	if err := msgpack.Unmarshal(encodeReply(t, fullReply())[5:], &reply); err != nil {

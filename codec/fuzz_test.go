@@ -2,6 +2,7 @@ package codec_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"math/big"
 	"net/netip"
@@ -177,6 +178,34 @@ func FuzzDecodeReply(f *testing.F) {
 		}
 		if last := encodeReply(t, second); !bytes.Equal(again, last) {
 			t.Fatalf("not stable:\n%x\n%x", again, last)
+		}
+	})
+}
+
+// FuzzStored reads whatever an object store may return where a frame is expected, once
+// with its own sum and once with another.
+func FuzzStored(f *testing.F) {
+	f.Add(frameRequest(f, [][]byte{{1}, {2}}).Bytes())
+	f.Add(frameRequest(f, [][]byte{records(2000)}, codec.Compress()).Bytes())
+	f.Add(encodeReply(f, fullReply()))
+	f.Add([]byte("\xc1LP\x01\x01\x80\x80\x80\x80\x01aaaa"))
+	f.Add([]byte(`<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		stored := &codec.Stored{Size: int64(len(data)), SHA256: sha256.Sum256(data)}
+		var r *codec.Request
+		var err error
+		frameAllowance(t, len(data), func() { r, err = codec.ReadRequest(bytes.NewReader(data), stored) })
+		if err != nil {
+			wantFrameError(t, err)
+		} else if again, err := codec.ReadRequest(frameRequest(t, r.Items).Reader(), frameRequest(t, r.Items).Stored(codec.Link{})); err != nil || !reflect.DeepEqual(again.Items, r.Items) {
+			t.Fatalf("not stable: %v", err)
+		}
+		if _, err := codec.ReadReply(bytes.NewReader(data), stored); err != nil {
+			wantFrameError(t, err)
+		}
+		stored.SHA256[0]++
+		if _, err := codec.ReadReply(bytes.NewReader(data), stored); err == nil {
+			t.Fatal("accepted with another sum")
 		}
 	})
 }

@@ -133,6 +133,8 @@ func TestGoldenFrames(t *testing.T) {
 		"request":            request(fullRequest()),
 		"request-small":      request(&codec.Request{ID: "1", Func: "f", Items: [][]byte{{5}}}),
 		"request-compressed": packed,
+		"request-stored":     request(storedRequest()),
+		"reply-stored":       reply(storedReply()),
 		"reply":              reply(fullReply()),
 		"reply-small":        reply(&codec.Reply{ID: "1", Items: []codec.ItemReply{{Value: []byte{5}}}}),
 	})

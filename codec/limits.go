@@ -33,6 +33,10 @@ const (
 	// in bytes.
 	MaxEncoded = 1 << 30
 
+	// MaxStored is the largest frame that is read from an object store, in bytes, and
+	// the most that a compressed one may become.
+	MaxStored = MaxEncoded
+
 	// MaxExpansion bounds the memory that decoding allocates: at most this many bytes
 	// for each byte of input, and 64 KiB on top, before the allocator rounds up.
 	// Ordinary values need far less. The worst of them, maps with a single entry of

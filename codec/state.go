@@ -54,6 +54,7 @@ type encoder struct {
 	out     buffer
 	scratch []byte // for marshalers and for sorting map entries
 	depth   int
+	pieces  *pieces // not nil: large byte slices are noted there instead of written
 }
 
 var encoders = sync.Pool{New: func() any {
@@ -70,6 +71,7 @@ func getEncoder() *encoder {
 }
 
 func putEncoder(e *encoder) {
+	e.pieces = nil // it holds values
 	if cap(e.out.b) > keepBuffer {
 		e.out.b = nil
 	}

@@ -71,13 +71,25 @@ func Marshal(ts []*Type, vs []reflect.Value) ([]byte, error) {
 // which vs may be half filled. What data makes Unmarshal allocate, hostile or not,
 // is bounded by [MaxExpansion]. Unmarshal is safe for concurrent use.
 func Unmarshal(data []byte, ts []*Type, vs []reflect.Value) error {
+	return unmarshal(data, ts, vs, false)
+}
+
+// UnmarshalShared is Unmarshal without the copies: byte slices in vs become parts
+// of data, which belongs to them from then on. It saves half the memory where
+// one large byte slice is most of data, and wastes it where a small one keeps a large
+// data alive.
+func UnmarshalShared(data []byte, ts []*Type, vs []reflect.Value) error {
+	return unmarshal(data, ts, vs, true)
+}
+
+func unmarshal(data []byte, ts []*Type, vs []reflect.Value, share bool) error {
 	if err := match(ts, vs); err != nil {
 		return &DecodeError{Value: -1, Reason: err.Error()}
 	}
 	if err := scan(data, len(ts)); err != nil {
 		return &DecodeError{Value: -1, Reason: err.Error()}
 	}
-	d := getDecoder(data, false)
+	d := getDecoder(data, share)
 	defer putDecoder(d)
 	for i, t := range ts {
 		if err := t.plan.dec(d, vs[i]); err != nil {

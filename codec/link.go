@@ -1,0 +1,42 @@
+package codec
+
+import (
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// A Link is a pre-signed URL: whoever has it may GET, or PUT, one object until it
+// expires. Its query is a credential, so a Link prints, formats and logs without it.
+type Link struct {
+	URL     string            `msgpack:"u,omitempty"`
+	Header  map[string]string `msgpack:"h,omitempty"` // headers that must be sent along, as they are signed too
+	Expires time.Time         `msgpack:"-"`
+}
+
+// String returns the URL without its query.
+func (l Link) String() string {
+	if l.URL == "" {
+		return "no link"
+	}
+	shown, _, secret := strings.Cut(l.URL, "?")
+	if scheme, rest, ok := strings.Cut(shown, "://"); ok {
+		// A user and a password would be a credential too.
+		host, path, _ := strings.Cut(rest, "/")
+		shown = scheme + "://" + host[strings.LastIndexByte(host, '@')+1:] + "/" + path
+	}
+	if secret {
+		shown += "?…"
+	}
+	return shown
+}
+
+// GoString returns what String does, for %#v.
+func (l Link) GoString() string { return "codec.Link{" + l.String() + "}" }
+
+// LogValue returns what String does, for package log/slog.
+func (l Link) LogValue() slog.Value { return slog.StringValue(l.String()) }
+
+// MarshalJSON returns what String does, as a JSON string.
+func (l Link) MarshalJSON() ([]byte, error) { return json.Marshal(l.String()) }
