@@ -20,6 +20,7 @@ type invocation struct {
 	started time.Time
 	ctx     context.Context // ends when nobody waits for the answer any more
 	cancel  context.CancelFunc
+	record  Record
 }
 
 // next is what to do after an attempt.
@@ -32,7 +33,7 @@ type next struct {
 
 // attempt sends a call once and ends it, or says when to try again. It holds
 // no lock while it waits.
-func (e *Executor) attempt(inv *invocation) next {
+func (e *Executor) attempt(inv *invocation) (n next) {
 	c := inv.call
 	inv.id = e.prefix + strconv.FormatUint(e.sequence.Add(1), 36)
 	request, err := e.request(inv)
@@ -43,30 +44,45 @@ func (e *Executor) attempt(inv *invocation) next {
 	c.sent(inv)
 
 	response, err := e.invoke(inv.ctx, request)
+	received := time.Now()
 	if err != nil && inv.ctx.Err() != nil {
 		return next{} // abandoned: the call has ended already
 	}
-	var value []byte
+	var replies []itemReply
 	if err == nil {
-		value, err = e.open(inv, response)
+		replies, err = e.open(inv, response, received)
 	}
-	if err != nil {
+	if err == nil && c.chunk == nil {
+		err = replies[0].err
+	}
+	e.record(inv, received, replies, err)
+	switch {
+	case err != nil:
 		return e.judge(inv, err)
+	case c.chunk != nil:
+		c.chunk.answered(replies)
+	default:
+		c.finish(replies[0].value, nil)
 	}
-	c.finish(value, nil)
 	return next{verdict: schedule.Admitted}
 }
 
 // request encodes the call's next invocation. What does not fit is not sent.
 func (e *Executor) request(inv *invocation) (*Request, error) {
 	c := inv.call
-	payload, err := codec.EncodeRequest(&codec.Request{
+	envelope := codec.Request{
 		ID:        inv.id,
 		Func:      c.fn.name,
 		Shape:     c.fn.fingerprint,
 		Remaining: c.remaining(),
-		Items:     [][]byte{c.args},
-	})
+	}
+	if c.chunk == nil {
+		envelope.Items = [][]byte{c.args}
+	} else {
+		envelope.Items = c.chunk.arguments()
+		envelope.Parallel = c.chunk.lane.parallel
+	}
+	payload, err := codec.EncodeRequest(&envelope)
 	if err != nil {
 		return nil, &InvokeError{Outcome: OutcomeNotRun, Kind: ErrEncode, Err: err, Permanent: true}
 	}
@@ -101,11 +117,18 @@ func (e *Executor) judge(inv *invocation, err error) next {
 	d := e.retry.Decide(a, e.random)
 	n := next{verdict: verdictOf(a, refusal), retryAfter: a.RetryAfter, again: d.Retry(), after: d.After}
 	e.mu.Lock()
+	l := c.lane()
 	switch {
 	case a.Throttled:
 		e.stats.Throttles++
+		if l != nil {
+			l.tally.throttled++
+		}
 	case n.again:
-		e.stats.Retries++
+		e.stats.Retries += int64(c.size())
+		if l != nil {
+			l.tally.retried += c.size()
+		}
 	}
 	e.mu.Unlock()
 	if !n.again {
@@ -133,6 +156,39 @@ func finalError(name string, err error, reason schedule.Reason) error {
 		pool.Hint = "it may have run; register it as Idempotent to have it run again"
 	}
 	return pool
+}
+
+// record tells the recorder of an invocation, and keeps what the tally needs.
+func (e *Executor) record(inv *invocation, received time.Time, replies []itemReply, err error) {
+	c := inv.call
+	var invoke *InvokeError
+	if errors.As(err, &invoke) && invoke.Response != nil {
+		inv.record.measured(invoke.Response)
+	}
+	if e.recorder == nil {
+		return
+	}
+	r := &inv.record
+	r.ID, r.Func, r.Items = inv.id, c.fn.name, c.size()
+	r.Queued, r.Sent, r.Received = c.accepted, inv.started, received
+	r.BytesOut = inv.bytes
+	r.Won = !c.claimed.Load()
+	c.mu.Lock()
+	r.Attempt = c.tries + 1
+	c.mu.Unlock()
+	for _, reply := range replies {
+		if reply.err != nil {
+			r.Failed++
+		}
+	}
+	r.Outcome = OutcomeRan
+	if err != nil && replies == nil {
+		r.Failed, r.Err, r.Outcome = c.size(), err.Error(), OutcomeUnknown
+		if invoke != nil {
+			r.Outcome, r.Throttle, r.RequestID = invoke.Outcome, invoke.Reason, invoke.RequestID
+		}
+	}
+	e.recorder.Record(*r)
 }
 
 // newPrefix returns what this executor's invocation ids begin with.

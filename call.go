@@ -15,7 +15,8 @@ type call struct {
 	*promise
 
 	sink     sink
-	args     []byte
+	args     []byte // of a single call
+	chunk    *chunk // of a call that carries items of a run
 	accepted time.Time
 	due      time.Time // when its time is up; zero: never
 
@@ -24,7 +25,7 @@ type call struct {
 	prevLive, nextLive       *call
 	group                    *ctxGroup
 	prevInGroup, nextInGroup *call
-	running                  *invocation
+	flights                  []*invocation // two while a hedge is out
 
 	// What became of its attempts, guarded by promise.mu.
 	tries      int          // invocations that ended
@@ -40,6 +41,22 @@ type sink interface {
 	decode(fn *Function, data []byte) error
 	// completed is called once an accepted call has ended. It must not block.
 	completed()
+}
+
+// size is how many calls of the user's it is.
+func (c *call) size() int {
+	if c.chunk == nil {
+		return 1
+	}
+	return len(c.chunk.items)
+}
+
+// lane returns the run that the call belongs to, if it does.
+func (c *call) lane() *lane {
+	if c.chunk == nil {
+		return nil
+	}
+	return c.chunk.lane
 }
 
 // sent notes that from now on the call may run.
@@ -74,6 +91,9 @@ func (c *call) failed(a schedule.Attempt, refusal *InvokeError) schedule.Attempt
 	}
 	stats.Attempts = c.runs
 	c.mayHaveRun = c.runs > 0
+	if a.Outcome == schedule.Ran && c.size() > 1 {
+		a.Permanent = true // the run divides the chunk instead
+	}
 	a.Idempotent = c.fn.idempotent
 	a.Attempts, a.Tries, a.Rejected = c.runs, c.tries, c.rejected
 	a.Left = schedule.Forever

@@ -20,17 +20,17 @@ import (
 // up. It is safe for concurrent use. Close it when done; its backend stays
 // open, since several executors may share one.
 type Executor struct {
-	backend    Backend
-	limits     Limits
-	registry   *Registry
-	logger     *slog.Logger
-	retry      retrier
-	timeout    time.Duration
-	workersMax int         // as WithWorkers says, at least 1
-	inline     *sync.Mutex // set with WithWorkers(0): holds calls in order
-
-	prefix   string // of invocation ids
-	sequence atomic.Uint64
+	backend  Backend
+	limits   Limits
+	registry *Registry
+	logger   *slog.Logger
+	recorder Recorder
+	retry    retrier
+	timeout  time.Duration
+	workers  int           // as WithWorkers says, at least 1
+	inline   *sync.Mutex   // set with WithWorkers(0): holds calls in order
+	prefix   string        // of invocation ids
+	sequence atomic.Uint64 // of invocation ids
 	random   func() float64
 
 	base context.Context // of every attempt; ends with Close
@@ -38,16 +38,19 @@ type Executor struct {
 
 	mu        sync.Mutex // guards the rest
 	limiter   *schedule.Limiter
-	ready     callQueue
-	later     delayQueue
-	live      liveList
+	ready     readyQueue
+	later     delayQueue // calls that wait for their next attempt
+	expiring  delayQueue // calls that WithTimeout ends
+	live      liveList   // calls that have not ended
+	waiting   int        // items of runs that are in no call
 	groups    map[<-chan struct{}]*ctxGroup
 	alarm     *time.Timer
-	alarmAt   time.Time // zero: not set
-	workers   int       // goroutines that run attempts
-	flying    int       // calls in flight
-	callbacks int       // goroutines that run callbacks
-	closed    bool
+	alarmAt   time.Time     // zero: not set
+	busy      int           // goroutines that run attempts
+	flying    int           // calls and items in flight
+	callbacks int           // goroutines that run callbacks
+	closed    bool          // no new calls
+	aborted   bool          // no new attempts either
 	idle      chan struct{} // closed when the last of a closed executor is done
 	stats     Stats
 }
@@ -72,28 +75,29 @@ func New(b Backend, opts ...Option) (*Executor, error) {
 			return nil, callError("new executor", "", ErrBadArguments, err, "")
 		}
 	}
+	limits := b.Limits()
 	e := &Executor{
 		backend:  b,
-		limits:   b.Limits(),
+		limits:   limits,
 		registry: cfg.registry,
 		logger:   cfg.logger,
+		recorder: cfg.recorder,
 		retry:    newRetrier(cfg.retry),
 		timeout:  cfg.timeout,
-		random:   rand.Float64,
+		workers:  cfg.workers,
 		prefix:   newPrefix(),
+		random:   rand.Float64,
 		groups:   map[<-chan struct{}]*ctxGroup{},
 		idle:     make(chan struct{}),
 	}
-	workers := cfg.workers
 	switch {
-	case workers == 0:
+	case e.workers == 0:
 		e.inline = new(sync.Mutex)
-		workers = 1
-	case workers < 0:
-		workers = cmp.Or(e.limits.Workers, 1)
+		e.workers = 1
+	case e.workers < 0:
+		e.workers = cmp.Or(limits.Workers, 1)
 	}
-	e.workersMax = workers
-	e.limiter = schedule.NewLimiter(workers, schedule.Law{Burst: e.limits.Burst, Ramp: e.limits.Ramp, Rate: e.limits.Rate})
+	e.limiter = schedule.NewLimiter(e.workers, schedule.Law{Burst: limits.Burst, Ramp: limits.Ramp, Rate: limits.Rate})
 	e.base, e.stop = context.WithCancel(context.Background())
 	return e, nil
 }
@@ -173,8 +177,8 @@ func (e *Executor) prepare(ctx context.Context, fn any, args []any) (*Function, 
 	return f, data, err
 }
 
-// accept takes a call in, or fails it; it reports which.
-func (e *Executor) accept(p *promise, to sink, ctx context.Context, f *Function, args []byte, err error) bool {
+// accept takes a call in, or fails it with err or what else stands against it.
+func (e *Executor) accept(p *promise, to sink, ctx context.Context, f *Function, args []byte, err error) {
 	p.exec, p.fn = e, f
 	if err == nil && ctx.Err() != nil {
 		kind, cause := contextKind(ctx)
@@ -182,185 +186,40 @@ func (e *Executor) accept(p *promise, to sink, ctx context.Context, f *Function,
 	}
 	if err != nil {
 		p.fail(err)
-		return false
+		return
 	}
 	c := &call{promise: p, sink: to, args: args, accepted: time.Now()}
 	p.call = c
-	if e.timeout > 0 {
-		c.due = c.accepted.Add(e.timeout)
-	}
-	if at, ok := ctx.Deadline(); ok && (c.due.IsZero() || at.Before(c.due)) {
-		c.due = at
-	}
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
 		p.fail(callError("submit", f.name, ErrClosed, nil, "the executor was shut down or closed"))
-		return false
+		return
 	}
 	e.stats.Submitted++
-	e.live.add(c)
-	e.join(c, ctx)
-	if e.timeout > 0 {
-		e.wake(c.accepted.Add(e.timeout))
-	}
+	e.admit(c, ctx)
 	if e.inline != nil {
 		e.mu.Unlock()
 		e.runInline(c)
-		return true
-	}
-	e.ready.push(c)
-	e.dispatch()
-	e.mu.Unlock()
-	return true
-}
-
-// dispatch starts workers while there is something to run and room for it.
-// e.mu is held.
-func (e *Executor) dispatch() {
-	for {
-		inv := e.take()
-		if inv == nil {
-			return
-		}
-		e.workers++
-		go e.work(inv)
-	}
-}
-
-// take forms the next invocation, or returns nil when there is none to run or
-// no room. e.mu is held.
-func (e *Executor) take() *invocation {
-	c := e.ready.peek()
-	if c == nil {
-		return nil
-	}
-	now := time.Now()
-	ok, at := e.limiter.Acquire(now)
-	if !ok {
-		if !at.IsZero() {
-			e.wake(at)
-		}
-		return nil
-	}
-	e.ready.pop()
-	return e.launch(c, now)
-}
-
-// launch makes c's next invocation. e.mu is held.
-func (e *Executor) launch(c *call, now time.Time) *invocation {
-	inv := &invocation{call: c, started: now}
-	inv.ctx, inv.cancel = context.WithCancel(e.base)
-	c.running = inv
-	e.flying++
-	return inv
-}
-
-// land ends an invocation: its slot is free. e.mu is held.
-func (e *Executor) land(inv *invocation) {
-	inv.cancel()
-	inv.call.running = nil
-	e.flying--
-	if inv.bytes > 0 {
-		e.stats.Invocations++
-		e.stats.Sent += int64(inv.bytes)
-	}
-}
-
-// work runs invocations until there are none left for it.
-func (e *Executor) work(inv *invocation) {
-	for inv != nil {
-		next := e.attempt(inv)
-		e.mu.Lock()
-		e.land(inv)
-		now := time.Now()
-		e.limiter.Release(now, schedule.Result{Verdict: next.verdict, Started: inv.started, RetryAfter: next.retryAfter})
-		if next.again {
-			e.later.push(inv.call, now.Add(next.after))
-			e.wake(e.later.first())
-		}
-		inv = e.take()
-		if inv == nil {
-			e.workers--
-			e.settleIdle()
-		} else {
-			e.dispatch() // the limit may have grown
-		}
-		e.mu.Unlock()
-	}
-}
-
-// runInline runs a call to its end on the submitter's goroutine.
-func (e *Executor) runInline(c *call) {
-	e.inline.Lock()
-	defer e.inline.Unlock()
-	for !c.claimed.Load() {
-		e.mu.Lock()
-		inv := e.launch(c, time.Now())
-		e.mu.Unlock()
-		next := e.attempt(inv)
-		e.mu.Lock()
-		e.land(inv)
-		e.mu.Unlock()
-		if !next.again {
-			return
-		}
-		pause := time.NewTimer(next.after)
-		select {
-		case <-pause.C:
-		case <-c.doneChan():
-		}
-		pause.Stop()
-	}
-}
-
-// wake sets the alarm to at, unless it rings earlier. e.mu is held.
-func (e *Executor) wake(at time.Time) {
-	if !e.alarmAt.IsZero() && !at.Before(e.alarmAt) {
 		return
 	}
-	e.alarmAt = at
-	wait := time.Until(at)
-	if e.alarm == nil {
-		e.alarm = time.AfterFunc(wait, e.ring)
-	} else {
-		e.alarm.Reset(wait)
-	}
-}
-
-// ring does what is due: calls whose time is up end, those that waited for
-// another attempt join the queue, and workers start.
-func (e *Executor) ring() {
-	now := time.Now()
-	var overdue []*call
-	e.mu.Lock()
-	e.alarmAt = time.Time{}
-	// Calls live in the order of Submit, and all have the same timeout.
-	for c := e.live.first; c != nil && e.timeout > 0; c = c.nextLive {
-		if at := c.accepted.Add(e.timeout); at.After(now) {
-			e.wake(at)
-			break
-		}
-		overdue = append(overdue, c)
-	}
-	for {
-		c, at := e.later.peek()
-		if c == nil {
-			break
-		}
-		if at.After(now) {
-			e.wake(at)
-			break
-		}
-		e.later.pop()
-		e.ready.pushFront(c)
-	}
+	e.ready.calls.push(c)
 	e.dispatch()
 	e.mu.Unlock()
-	for _, c := range overdue {
-		c.cancel(ErrTimeout, context.DeadlineExceeded,
-			fmt.Sprintf("WithTimeout gives a call %v, queueing included", e.timeout))
+}
+
+// admit makes c a live call, bounded by ctx and WithTimeout. e.mu is held.
+func (e *Executor) admit(c *call, ctx context.Context) {
+	e.live.add(c)
+	if e.timeout > 0 {
+		c.due = c.accepted.Add(e.timeout)
+		e.expiring.push(c, c.due, e.live.n)
+		e.wake(c.due)
 	}
+	if at, ok := ctx.Deadline(); ok && (c.due.IsZero() || at.Before(c.due)) {
+		c.due = at
+	}
+	e.join(c, ctx)
 }
 
 // forget takes an ended call out of every list.
@@ -369,16 +228,18 @@ func (e *Executor) forget(c *call, err error) {
 	defer e.mu.Unlock()
 	e.live.remove(c)
 	e.leave(c)
-	e.count(err)
-	if c.running != nil {
-		c.running.cancel()
+	if c.chunk == nil {
+		e.count(err)
+	}
+	for _, inv := range c.flights {
+		inv.cancel()
 	}
 	e.settleIdle()
 }
 
 // settleIdle tells Shutdown and Close when nothing is left. e.mu is held.
 func (e *Executor) settleIdle() {
-	if e.closed && e.live.n == 0 && e.workers == 0 && e.callbacks == 0 {
+	if e.closed && e.live.n == 0 && e.waiting == 0 && e.busy == 0 && e.callbacks == 0 {
 		select {
 		case <-e.idle:
 		default:
@@ -405,10 +266,9 @@ func (e *Executor) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		kind, cause := contextKind(ctx)
-		e.mu.Lock()
-		left := e.live.n
-		e.mu.Unlock()
-		err := callError("shutdown", "", kind, cause, fmt.Sprintf("%d calls are left; Close cancels them", left))
+		stats := e.Stats()
+		err := callError("shutdown", "", kind, cause,
+			fmt.Sprintf("%d calls are left; Close cancels them", stats.Queued+stats.Running))
 		err.Outcome = OutcomeUnknown
 		return err
 	}
@@ -419,12 +279,16 @@ func (e *Executor) Shutdown(ctx context.Context) error {
 // open. It returns nil, and may be called repeatedly.
 func (e *Executor) Close() error {
 	e.mu.Lock()
-	e.closed = true
-	calls := e.live.all()
+	e.closed, e.aborted = true, true
+	calls := claimed(e.live.all())
+	lanes := append([]*lane(nil), e.ready.lanes...)
 	e.settleIdle()
 	e.mu.Unlock()
+	for _, l := range lanes {
+		l.stop(callError("call", l.fn.name, ErrCanceled, ErrClosed, ""))
+	}
 	for _, c := range calls {
-		c.cancel(ErrCanceled, ErrClosed, "")
+		c.abandon(ErrCanceled, ErrClosed, "")
 	}
 	e.stop()
 	<-e.idle
@@ -432,7 +296,7 @@ func (e *Executor) Close() error {
 	if e.alarm != nil {
 		e.alarm.Stop()
 	}
-	e.ready, e.later = callQueue{}, delayQueue{}
+	e.ready, e.later, e.expiring = readyQueue{}, delayQueue{}, delayQueue{}
 	e.mu.Unlock()
 	return nil
 }

@@ -250,7 +250,7 @@ func TestWorkersBoundWhatIsInFlight(t *testing.T) {
 		})
 		e := pool(t, lambdapool.WithRegistry(reg), lambdapool.WithWorkers(7))
 		start := time.Now()
-		if _, err := lambdapool.Map(t.Context(), e, fn, make([]int, 70)); err != nil {
+		if _, err := lambdapool.Map(t.Context(), e, fn, make([]int, 70), lambdapool.ChunkSize(1)); err != nil {
 			t.Fatal(err)
 		}
 		if most.Load() != 7 {

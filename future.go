@@ -35,11 +35,25 @@ type CallStats struct {
 
 // decode implements sink.
 func (f *Future[T]) decode(fn *Function, data []byte) error {
-	return decodeResult(&f.value, fn, data)
+	return decodeContained(&f.value, fn, data)
 }
 
 // completed implements sink.
 func (f *Future[T]) completed() {}
+
+// decodeContained is decodeResult, with a panic of a user's own unmarshaler
+// contained, and the error that a caller sees.
+func decodeContained[T any](v *T, fn *Function, data []byte) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+		if err != nil {
+			err = &PoolError{Op: "decode result of", Func: fn.name, Kind: ErrDecode, Err: err, Outcome: OutcomeRan}
+		}
+	}()
+	return decodeResult(v, fn, data)
+}
 
 // decodeResult decodes what fn returned into v. A dynamic call's value, an any,
 // gets the type that fn was registered with; without a result it is nil.

@@ -7,26 +7,67 @@ import (
 	"iter"
 	"reflect"
 	"slices"
+
+	"github.com/lambdapool/lambdapool/internal/schedule"
 )
 
 // A MapOption configures one [Map], [StarMap] or stream.
 type MapOption func(*mapConfig) error
 
 type mapConfig struct {
-	window          int
+	window          int // 0: chosen
+	chunk           int // 0: chosen
+	parallel        int // 0: chosen
 	continueOnError bool
+	budget          Budget
+	progress        []func(Snapshot)
 }
 
-// defaultWindow keeps workers busy while the consumer, or one slow item, holds
-// the others' results up.
-const (
-	minWindow        = 64
-	windowPerWorkers = 4
-)
+// ChunkSize sets how many items one invocation carries at most; in an agent
+// they run in parallel on its cores, each with its own value or error. With 0,
+// the default, the executor chooses: it measures the time and size of items and
+// the overhead of invocations, and makes chunks long enough to drown the
+// overhead and short enough to keep all workers busy to the end.
+func ChunkSize(n int) MapOption {
+	return func(c *mapConfig) error {
+		if n < 0 || n > schedule.ChunkMax {
+			return fmt.Errorf("ChunkSize(%d): must be from 0 to %d", n, schedule.ChunkMax)
+		}
+		c.chunk = n
+		return nil
+	}
+}
+
+// Parallel sets how many items of an invocation run at once in an agent. The
+// default is what its memory setting pays for in cores. More suits functions
+// that wait, for a network or a disk, rather than compute.
+func Parallel(n int) MapOption {
+	return func(c *mapConfig) error {
+		if n < 1 || n > schedule.ChunkMax {
+			return fmt.Errorf("Parallel(%d): must be from 1 to %d", n, schedule.ChunkMax)
+		}
+		c.parallel = n
+		return nil
+	}
+}
+
+// Progress has f called with the run's [Snapshot] about ten times a second and
+// once at the end, by one goroutine at a time. Package progress has renderers:
+// progress.Bar(os.Stderr) is a MapOption.
+func Progress(f func(Snapshot)) MapOption {
+	return func(c *mapConfig) error {
+		if f == nil {
+			return errors.New("Progress: the function is nil")
+		}
+		c.progress = append(c.progress, f)
+		return nil
+	}
+}
 
 // Window bounds the items that are pulled from the input ahead of the consumer:
-// queued, in flight, or done and not yet consumed. The default is four times
-// the workers, at least 64. Memory grows with it, not with the input.
+// queued, in flight, or done and not yet consumed. Memory grows with it, not
+// with the input. The default keeps every worker busy with chunks of the size
+// in use, but holds at most 64 MiB of arguments that wait to be sent.
 func Window(n int) MapOption {
 	return func(c *mapConfig) error {
 		if n < 1 {
@@ -156,7 +197,7 @@ func newMapping[R any](ctx context.Context, e *Executor, fn any, opts []MapOptio
 	if err != nil {
 		return nil, err
 	}
-	cfg := mapConfig{window: max(minWindow, windowPerWorkers*e.workersMax)}
+	var cfg mapConfig
 	for _, opt := range opts {
 		if opt == nil {
 			return nil, callError("map", f.name, ErrBadArguments, errors.New("an option is nil"), "")
@@ -165,11 +206,12 @@ func newMapping[R any](ctx context.Context, e *Executor, fn any, opts []MapOptio
 			return nil, callError("map", f.name, ErrBadArguments, err, "")
 		}
 	}
-	return &mapping[R]{e: e, fn: f, cfg: cfg, parent: ctx}, nil
+	return &mapping[R]{e: e, fn: f, cfg: cfg, parent: ctx, total: -1}, nil
 }
 
 // collect runs all of n items and puts the results in their places.
 func (m *mapping[R]) collect(n int, args iter.Seq2[[]byte, error]) ([]R, error) {
+	m.total = n
 	values := make([]R, n)
 	var failures []error
 	for r := range m.asCompleted(args) {

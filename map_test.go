@@ -93,7 +93,7 @@ func TestMapCanceled(t *testing.T) {
 		e := pool(t, lambdapool.WithWorkers(2))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		_, err := lambdapool.Map(ctx, e, sleep, slices.Repeat([]time.Duration{time.Second}, 1000))
+		_, err := lambdapool.Map(ctx, e, sleep, slices.Repeat([]time.Duration{time.Second}, 1000), lambdapool.ChunkSize(1))
 		wantErr(t, err, lambdapool.ErrTimeout, context.DeadlineExceeded)
 		if err := e.Shutdown(t.Context()); err != nil {
 			t.Fatal(err)

@@ -5,53 +5,64 @@ import (
 	"errors"
 	"iter"
 	"sync"
+	"time"
+
+	"github.com/lambdapool/lambdapool/internal/schedule"
 )
 
 // A mapping is one run of a Map or a stream. A feeder goroutine pulls items
-// and submits them while there is room in the window; calls that end are put
-// into a channel as large as the window, so that no worker ever waits for a
-// slow consumer.
+// while there is room in the window and puts them into the run's lane; workers
+// take them from there and hand over what became of them, never waiting for the
+// consumer.
 type mapping[R any] struct {
 	e      *Executor
 	fn     *Function
 	cfg    mapConfig
 	parent context.Context // the caller's
+	total  int             // items of the input; -1: not known
 
 	ctx    context.Context // of the calls: ends with the run
 	cancel context.CancelFunc
-	room   chan struct{}    // one entry for each item between input and consumer
-	ended  chan *mapItem[R] // calls that have ended
-	fed    chan struct{}    // closed when the feeder has returned
+	lane   *lane
+	fed    chan struct{} // closed when the feeder has returned
+	news   chan struct{} // holds an entry when batches has
+	room   chan struct{} // holds an entry when there may be room again
 
 	mu       sync.Mutex
-	pulled   int  // items taken in
-	whole    bool // the input was read to its end
-	stopped  bool // no more are
-	inInput  bool // the feeder is in the caller's input
-	panicked any  // what the input panicked with
+	batches  [][]Result[R] // ended, on the way to the consumer
+	pulled   int           // items taken in
+	consumed int           // of them, those that the consumer has seen
+	whole    bool          // the input was read to its end
+	stopped  bool          // no more items are taken in
+	inInput  bool          // the feeder is in the caller's input
+	panicked any           // what the input panicked with
 }
 
-// A mapItem is a call of a run.
-type mapItem[R any] struct {
-	promise
+// The default window. With one item per invocation it is a few for each worker;
+// with more, a few chunks for each.
+const (
+	minWindow        = 64
+	windowPerWorker  = 4
+	windowMax        = 1 << 17
+	windowBytes      = 64 << 20 // of waiting arguments
+	chunksPerWorkers = 3
+)
 
-	run   *mapping[R]
-	index int
-	value R
-}
-
-func (it *mapItem[R]) decode(fn *Function, data []byte) error {
-	return decodeResult(&it.value, fn, data)
-}
-
-func (it *mapItem[R]) completed() { it.run.ended <- it }
-
-func (it *mapItem[R]) result() Result[R] {
-	r := Result[R]{Index: it.index, Value: it.value}
-	if err := it.failure(); err != nil {
-		r.Err = &ItemError{Index: it.index, Err: err}
+// full reports whether the window has no room for another item.
+func (m *mapping[R]) full() bool {
+	m.mu.Lock()
+	ahead := m.pulled - m.consumed
+	m.mu.Unlock()
+	if m.cfg.window > 0 {
+		return ahead >= m.cfg.window
 	}
-	return r
+	if ahead < max(minWindow, windowPerWorker*m.e.workers) {
+		return false
+	}
+	m.e.mu.Lock()
+	defer m.e.mu.Unlock()
+	l := m.lane
+	return l.bytes > windowBytes || ahead >= min(windowMax, chunksPerWorkers*m.e.workers*l.largest)
 }
 
 // feed pulls args until they end, the run does, or the input panics.
@@ -70,12 +81,16 @@ func (m *mapping[R]) feed(args iter.Seq2[[]byte, error]) {
 		return
 	}
 	for data, err := range args {
-		it := m.take()
-		if it == nil {
+		index, ok := m.take()
+		if !ok {
 			return
 		}
-		if !m.e.accept(&it.promise, it, m.ctx, m.fn, data, err) {
-			it.completed()
+		it := laneItem{index: index, args: data, accepted: time.Now()}
+		if err == nil {
+			err = m.lane.push(it)
+		}
+		if err != nil {
+			m.refuse(it, err)
 		}
 		if !m.pull() {
 			return
@@ -88,10 +103,12 @@ func (m *mapping[R]) feed(args iter.Seq2[[]byte, error]) {
 
 // pull waits for room for one more item, and reports whether the run goes on.
 func (m *mapping[R]) pull() bool {
-	select {
-	case m.room <- struct{}{}:
-	case <-m.ctx.Done():
-		return false
+	for m.full() {
+		select {
+		case <-m.room:
+		case <-m.ctx.Done():
+			return false
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -99,20 +116,53 @@ func (m *mapping[R]) pull() bool {
 	return m.inInput
 }
 
-// take makes the item that was pulled, unless the run has stopped meanwhile.
-func (m *mapping[R]) take() *mapItem[R] {
+// take numbers the item that was pulled, unless the run has stopped meanwhile.
+func (m *mapping[R]) take() (index int, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.inInput = false
 	if m.stopped {
-		return nil
+		return 0, false
 	}
-	it := &mapItem[R]{run: m, index: m.pulled}
 	m.pulled++
-	return it
+	return m.pulled - 1, true
 }
 
-// stop takes no more items and returns how many there are, and whether the
+// refuse ends an item that was not accepted.
+func (m *mapping[R]) refuse(it laneItem, err error) {
+	m.deliver([]laneItem{it}, func(int) ([]byte, error) { return nil, err })
+}
+
+// deliver implements laneOutput. It decodes on the worker's goroutine, so that
+// a slow consumer is not slower for it.
+func (m *mapping[R]) deliver(items []laneItem, outcome func(i int) ([]byte, error)) {
+	batch := make([]Result[R], len(items))
+	for i := range items {
+		r := &batch[i]
+		r.Index = items[i].index
+		data, err := outcome(i)
+		if err == nil {
+			err = decodeContained(&r.Value, m.fn, data)
+		}
+		if err != nil {
+			r.Err = &ItemError{Index: r.Index, Err: err}
+		}
+	}
+	m.mu.Lock()
+	m.batches = append(m.batches, batch)
+	m.mu.Unlock()
+	signal(m.news)
+}
+
+// signal leaves one entry in a channel of one.
+func signal(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// stop takes no more items in and returns how many there are, and whether the
 // feeder is held up by the input.
 func (m *mapping[R]) stop() (pulled int, blocked bool) {
 	m.mu.Lock()
@@ -121,26 +171,65 @@ func (m *mapping[R]) stop() (pulled int, blocked bool) {
 	return m.pulled, m.inInput
 }
 
-// items runs the calls and yields them as they end. Whoever has consumed one
-// takes an entry out of m.room.
-func (m *mapping[R]) items(args iter.Seq2[[]byte, error]) iter.Seq[*mapItem[R]] {
-	return func(yield func(*mapItem[R]) bool) {
-		m.ctx, m.cancel = context.WithCancel(m.parent)
-		m.room = make(chan struct{}, m.cfg.window)
-		m.ended = make(chan *mapItem[R], m.cfg.window)
-		m.fed = make(chan struct{})
-		go m.feed(args)
+// received takes what has ended.
+func (m *mapping[R]) received() [][]Result[R] {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	batches := m.batches
+	m.batches = nil
+	return batches
+}
 
+// seen notes that the consumer has one more result.
+func (m *mapping[R]) seen() {
+	m.mu.Lock()
+	m.consumed++
+	m.mu.Unlock()
+	signal(m.room)
+}
+
+// start sets the run going.
+func (m *mapping[R]) start(args iter.Seq2[[]byte, error]) {
+	m.ctx, m.cancel = context.WithCancel(m.parent)
+	m.fed = make(chan struct{})
+	m.news, m.room = make(chan struct{}, 1), make(chan struct{}, 1)
+	m.lane = &lane{
+		e: m.e, fn: m.fn, to: m, ctx: m.ctx, total: m.total,
+		fixed: m.cfg.chunk, parallel: m.cfg.parallel, budget: m.cfg.budget, largest: 1,
+		chunker: schedule.NewChunker(schedule.ChunkLimits{
+			Request: m.e.limits.Request, Response: m.e.limits.Response, Timeout: m.e.limits.Timeout,
+		}),
+	}
+	go m.feed(args)
+}
+
+// batchesOf runs the calls and yields results in batches, as they end.
+func (m *mapping[R]) batchesOf(args iter.Seq2[[]byte, error]) iter.Seq[[]Result[R]] {
+	return func(yield func([]Result[R]) bool) {
+		m.start(args)
 		received := 0
+		unwatch := context.AfterFunc(m.parent, func() {
+			kind, cause := contextKind(m.parent)
+			m.lane.stop(callError("call", m.fn.name, kind, cause, ""))
+		})
+		defer m.startProgress()()
 		defer func() {
 			// Whatever ends the run, nothing of it may be left in the queue.
+			unwatch()
 			m.cancel()
+			m.lane.stop(callError("call", m.fn.name, ErrCanceled, context.Canceled, ""))
 			pulled, blocked := m.stop()
 			if !blocked {
 				<-m.fed
+				pulled, _ = m.stop()
 			}
-			for ; received < pulled; received++ {
-				<-m.ended
+			for received < pulled {
+				for _, batch := range m.received() {
+					received += len(batch)
+				}
+				if received < pulled {
+					<-m.news
+				}
 			}
 			if m.panicked != nil && !blocked {
 				panic(m.panicked)
@@ -149,10 +238,15 @@ func (m *mapping[R]) items(args iter.Seq2[[]byte, error]) iter.Seq[*mapItem[R]] 
 		fed, canceled, pulled := m.fed, m.ctx.Done(), -1
 		for received != pulled {
 			select {
-			case it := <-m.ended:
-				received++
-				if !yield(it) {
-					return
+			case <-m.news:
+				batches := m.received()
+				for _, batch := range batches {
+					received += len(batch)
+				}
+				for _, batch := range batches {
+					if !yield(batch) {
+						return
+					}
 				}
 			case <-fed:
 				fed = nil
@@ -170,12 +264,13 @@ func (m *mapping[R]) items(args iter.Seq2[[]byte, error]) iter.Seq[*mapItem[R]] 
 func (m *mapping[R]) asCompleted(args iter.Seq2[[]byte, error]) iter.Seq[Result[R]] {
 	return func(yield func(Result[R]) bool) {
 		failed := false
-		for it := range m.items(args) {
-			<-m.room
-			r := it.result()
-			failed = failed || r.Err != nil
-			if !yield(r) || failed && !m.cfg.continueOnError {
-				return
+		for batch := range m.batchesOf(args) {
+			for _, r := range batch {
+				m.seen()
+				failed = failed || r.Err != nil
+				if !yield(r) || failed && !m.cfg.continueOnError {
+					return
+				}
 			}
 		}
 		m.finish(failed, yield)
@@ -186,18 +281,22 @@ func (m *mapping[R]) asCompleted(args iter.Seq2[[]byte, error]) iter.Seq[Result[
 func (m *mapping[R]) inOrder(args iter.Seq2[[]byte, error]) iter.Seq[Result[R]] {
 	return func(yield func(Result[R]) bool) {
 		failed := false
-		early := map[int]*mapItem[R]{}
+		early := map[int]Result[R]{}
 		index := 0
-		for it := range m.items(args) {
-			early[it.index] = it
-			for early[index] != nil {
-				r := early[index].result()
-				delete(early, index)
-				index++
-				<-m.room
-				failed = failed || r.Err != nil
-				if !yield(r) || failed && !m.cfg.continueOnError {
-					return
+		for batch := range m.batchesOf(args) {
+			for _, r := range batch {
+				if r.Index != index {
+					early[r.Index] = r
+					continue
+				}
+				for ok := true; ok; r, ok = early[index] {
+					delete(early, index)
+					index++
+					m.seen()
+					failed = failed || r.Err != nil
+					if !yield(r) || failed && !m.cfg.continueOnError {
+						return
+					}
 				}
 			}
 		}

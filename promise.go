@@ -39,37 +39,33 @@ type hook struct{ run func() }
 // closedChan is Done() of every call that is done before anyone asks.
 var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
+// claim reports whether the caller is the one to end the call.
+func (p *promise) claim() bool { return p.claimed.CompareAndSwap(false, true) }
+
 // finish ends the call with an encoded result or an error, unless it has ended
 // already.
 func (p *promise) finish(data []byte, err error) {
-	if !p.claimed.CompareAndSwap(false, true) {
+	if !p.claim() {
 		return
 	}
 	if err == nil {
-		err = p.decode(data)
+		err = p.call.sink.decode(p.fn, data)
 	}
 	p.complete(err)
-}
-
-// decode contains a panic of a user's own unmarshaler.
-func (p *promise) decode(data []byte) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("panic: %v", v)
-		}
-		if err != nil {
-			err = &PoolError{Op: "decode result of", Func: p.fn.name, Kind: ErrDecode, Err: err, Outcome: OutcomeRan}
-		}
-	}()
-	return p.call.sink.decode(p.fn, data)
 }
 
 // cancel ends the call with kind and cause, unless it has ended already, and
 // reports whether it did. What is running is abandoned.
 func (p *promise) cancel(kind, cause error, hint string) bool {
-	if !p.claimed.CompareAndSwap(false, true) {
+	if !p.claim() {
 		return false
 	}
+	p.abandon(kind, cause, hint)
+	return true
+}
+
+// abandon ends a claimed call without waiting for what is in flight of it.
+func (p *promise) abandon(kind, cause error, hint string) {
 	p.mu.Lock()
 	c := p.call
 	outcome := OutcomeNotRun
@@ -86,7 +82,13 @@ func (p *promise) cancel(kind, cause error, hint string) bool {
 	err := callError("call", p.fn.name, kind, cause, hint)
 	err.Outcome = outcome
 	p.complete(err)
-	return true
+}
+
+// claimed returns those of calls that were not claimed before, and now are.
+// Claiming all before one is ended keeps a worker that becomes free from
+// sending the next.
+func claimed(calls []*call) []*call {
+	return slices.DeleteFunc(calls, func(c *call) bool { return !c.claim() })
 }
 
 // complete publishes the end of a claimed call.
@@ -116,8 +118,8 @@ func (p *promise) complete(err error) {
 			p.exec.runCallbacks(p.fn.name, w.callbacks)
 		}
 	}
+	c.sink.completed() // may send items again, so that the executor is not idle yet
 	p.exec.forget(c, err)
-	c.sink.completed()
 }
 
 // fail ends a call that was never accepted.

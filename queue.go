@@ -3,11 +3,61 @@ package lambdapool
 import (
 	"container/heap"
 	"context"
+	"slices"
 	"time"
 )
 
-// callQueue is the queue of calls that are ready to run: a list through the
-// calls themselves. One that has ended meanwhile is passed over.
+// readyQueue holds what can be sent now: calls, and the lanes of runs. They
+// take turns, so that a long run does not starve a single call, nor another run.
+type readyQueue struct {
+	calls callQueue
+	lanes []*lane
+	turn  int
+}
+
+// empty reports whether there is nothing to send.
+func (q *readyQueue) empty() bool {
+	for len(q.lanes) > 0 && q.lanes[0].items.len() == 0 {
+		q.drop(0)
+	}
+	return len(q.lanes) == 0 && q.calls.peek() == nil
+}
+
+// next takes the next call, which empty has said there is.
+func (q *readyQueue) next() *call {
+	for {
+		q.turn++
+		if q.turn > len(q.lanes) {
+			q.turn = 0
+			if c := q.calls.peek(); c != nil {
+				q.calls.pop()
+				return c
+			}
+			continue
+		}
+		i := q.turn - 1
+		l := q.lanes[i]
+		c := l.next()
+		if l.items.len() == 0 {
+			q.drop(i)
+		}
+		if c != nil {
+			return c
+		}
+	}
+}
+
+// drop takes a lane without items out; its next item lists it again.
+func (q *readyQueue) drop(i int) {
+	q.lanes[i].listed = false
+	q.lanes = slices.Delete(q.lanes, i, i+1)
+	if q.turn > i {
+		q.turn--
+	}
+}
+
+// callQueue is a queue of calls: a list through the calls themselves. One that
+// has ended meanwhile is passed over.
 type callQueue struct{ head, tail *call }
 
 func (q *callQueue) push(c *call) {
@@ -44,26 +94,36 @@ func (q *callQueue) pop() {
 }
 
 // delayQueue holds calls that wait for their next attempt, soonest first.
-type delayQueue []delayed
+type delayQueue struct{ heap delayHeap }
 
 type delayed struct {
 	at   time.Time
 	call *call
 }
 
-func (q *delayQueue) push(c *call, at time.Time) { heap.Push((*delayHeap)(q), delayed{at, c}) }
-func (q *delayQueue) pop()                       { heap.Pop((*delayHeap)(q)) }
-func (q delayQueue) first() time.Time            { return q[0].at }
+func (q *delayQueue) pop()             { heap.Pop(&q.heap) }
+func (q *delayQueue) first() time.Time { return q.heap[0].at }
+
+// push adds a call. live is how many calls there are at all: where calls that
+// have ended outnumber them, they go, so that a timeout of an hour does not
+// keep an hour's calls.
+func (q *delayQueue) push(c *call, at time.Time, live int) {
+	heap.Push(&q.heap, delayed{at, c})
+	if len(q.heap) > 2*live+64 {
+		q.heap = slices.DeleteFunc(q.heap, func(d delayed) bool { return d.call.claimed.Load() })
+		heap.Init(&q.heap)
+	}
+}
 
 // peek returns the soonest call that has not ended, or nil.
 func (q *delayQueue) peek() (*call, time.Time) {
-	for len(*q) > 0 && (*q)[0].call.claimed.Load() {
+	for len(q.heap) > 0 && q.heap[0].call.claimed.Load() {
 		q.pop()
 	}
-	if len(*q) == 0 {
+	if len(q.heap) == 0 {
 		return nil, time.Time{}
 	}
-	return (*q)[0].call, (*q)[0].at
+	return q.heap[0].call, q.heap[0].at
 }
 
 type delayHeap []delayed
@@ -79,7 +139,7 @@ func (h *delayHeap) Pop() any {
 	return last
 }
 
-// liveList holds every call that has not ended, in the order of Submit.
+// liveList holds every call that has not ended, in the order of acceptance.
 type liveList struct {
 	first, last *call
 	n           int
@@ -176,8 +236,9 @@ func (e *Executor) cancelGroup(g *ctxGroup) {
 	for c := g.first; c != nil; c = c.nextInGroup {
 		calls = append(calls, c)
 	}
+	calls = claimed(calls)
 	e.mu.Unlock()
 	for _, c := range calls {
-		c.cancel(kind, cause, "")
+		c.abandon(kind, cause, "")
 	}
 }

@@ -4,21 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/lambdapool/lambdapool/codec"
 )
 
-// open reads the reply to inv and returns the encoded result, or the error
-// that it carries.
-func (e *Executor) open(inv *invocation, response *Response) ([]byte, error) {
+// An itemReply is what an invocation brought back of one call or item.
+type itemReply struct {
+	value []byte
+	err   error // a *FunctionError or an *InvokeError
+}
+
+// open reads the reply to inv. The error is of the invocation as a whole:
+// nothing was answered.
+func (e *Executor) open(inv *invocation, response *Response, received time.Time) ([]itemReply, error) {
 	c := inv.call
+	inv.record.measured(response)
 	reply, err := codec.DecodeReply(response.Payload)
 	switch {
 	case err != nil:
 	case reply.ID != inv.id:
 		err = fmt.Errorf("the reply is to request %.40q, not to %q", reply.ID, inv.id)
-	case reply.Err == nil && len(reply.Items) != 1:
-		err = fmt.Errorf("the reply has %d items, the request had 1", len(reply.Items))
+	case reply.Err == nil && len(reply.Items) != c.size():
+		err = fmt.Errorf("the reply has %d items, the request had %d", len(reply.Items), c.size())
 	}
 	if err != nil {
 		// The agent may well have run the function before its answer was spoilt.
@@ -27,42 +35,62 @@ func (e *Executor) open(inv *invocation, response *Response) ([]byte, error) {
 			Hint: "is the Lambda function a lambdapool agent, and nothing on the way changes replies?",
 		}
 	}
-	e.measure(c, response, reply)
+	e.measure(inv, response, reply, received)
 	if reply.Err != nil {
 		return nil, refusal(c.fn, reply.Err, response.RequestID)
 	}
-	item := reply.Items[0]
-	if item.Err != nil {
-		return nil, e.itemError(c.fn, item.Err, response.RequestID)
+	replies := make([]itemReply, len(reply.Items))
+	for i := range reply.Items {
+		replies[i].value = reply.Items[i].Value
+		if wire := reply.Items[i].Err; wire != nil {
+			replies[i].err = e.itemError(c.fn, wire, response.RequestID)
+		}
 	}
-	return item.Value, nil
+	return replies, nil
+}
+
+// measured takes the platform's measurements.
+func (r *Record) measured(response *Response) {
+	r.RequestID, r.Version = response.RequestID, response.ExecutedVersion
+	r.Billed, r.Init = response.Billed, response.Init
+	r.Memory, r.MemoryPeak = response.MemoryLimit, response.MemoryPeak
+	r.BytesIn = len(response.Payload)
 }
 
 // measure files what platform and agent measured.
-func (e *Executor) measure(c *call, response *Response, reply *codec.Reply) {
-	run := reply.Agent.Run
-	if len(reply.Items) == 1 {
-		run = reply.Items[0].Run
+func (e *Executor) measure(inv *invocation, response *Response, reply *codec.Reply, received time.Time) {
+	c, r := inv.call, &inv.record
+	r.Instance, r.Cold, r.CPU = reply.Agent.Instance, reply.Agent.Cold, reply.Agent.CPU
+	r.Run, r.Init = reply.Agent.Run, max(r.Init, reply.Agent.Init)
+	r.Memory, r.MemoryPeak = max(r.Memory, reply.Agent.Memory), max(r.MemoryPeak, reply.Agent.PeakMemory)
+	var run time.Duration
+	for i := range reply.Items {
+		run += reply.Items[i].Run
 	}
-	c.mu.Lock()
-	if !c.done {
-		stats := c.measured()
-		stats.Run = run
-		stats.Billed = response.Billed
-		stats.ColdStart = reply.Agent.Cold
-		stats.MemoryPeak = max(response.MemoryPeak, reply.Agent.PeakMemory)
-		stats.Received = len(response.Payload)
-		stats.RequestID = response.RequestID
+	if c.chunk == nil {
+		c.mu.Lock()
+		if !c.done {
+			stats := c.measured()
+			stats.Run = run
+			stats.Billed = response.Billed
+			stats.ColdStart = r.Cold
+			stats.MemoryPeak = r.MemoryPeak
+			stats.Received = len(response.Payload)
+			stats.RequestID = response.RequestID
+		}
+		c.mu.Unlock()
 	}
-	c.mu.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if reply.Agent.Cold {
+	if r.Cold {
 		e.stats.ColdStarts++
 	}
 	e.stats.Received += int64(len(response.Payload))
 	e.stats.Run += run
 	e.stats.Billed += response.Billed
+	if l := c.lane(); l != nil && !r.Cold && reply.Err == nil {
+		l.chunker.Observe(c.size(), received.Sub(inv.started), r.Run, max(reply.Agent.Procs, l.parallel), len(response.Payload))
+	}
 }
 
 // refusal is the error of a request of which no item ran.

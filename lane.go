@@ -1,0 +1,330 @@
+package lambdapool
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/lambdapool/lambdapool/internal/schedule"
+)
+
+// A lane is the queue of one run's items. They become calls only when a worker
+// takes them: how many go into one invocation is decided with what is known
+// then, and what waits is a few words for each item. Its fields after ctx are
+// guarded by e.mu.
+type lane struct {
+	e        *Executor
+	fn       *Function
+	to       laneOutput
+	ctx      context.Context // of the run
+	fixed    int             // items per invocation; 0: the chunker chooses
+	parallel int             // items at once in an agent; 0: the agent chooses
+	budget   Budget
+
+	items   itemQueue
+	bytes   int   // of the waiting items' arguments
+	pushed  int   // items so far
+	total   int   // items of the whole input; -1: not known
+	listed  bool  // in e.ready
+	ended   error // why no more items are taken
+	largest int   // the most items that an invocation has carried
+	chunker *schedule.Chunker
+	tally   tally
+}
+
+// laneOutput takes what became of items. Workers call it concurrently.
+type laneOutput interface {
+	deliver(items []laneItem, outcome func(i int) (data []byte, err error))
+}
+
+// A laneItem is one item, waiting or in flight.
+type laneItem struct {
+	index    int
+	args     []byte
+	accepted time.Time
+	runs     int // attempts that ended in an error of the function
+}
+
+// itemQueue is a queue of items that reuses its memory.
+type itemQueue struct {
+	items []laneItem
+	head  int
+}
+
+func (q *itemQueue) len() int           { return len(q.items) - q.head }
+func (q *itemQueue) at(i int) *laneItem { return &q.items[q.head+i] }
+
+func (q *itemQueue) push(it laneItem) {
+	if q.head > 64 && q.head > len(q.items)/2 {
+		n := copy(q.items, q.items[q.head:])
+		clear(q.items[n:])
+		q.items, q.head = q.items[:n], 0
+	}
+	q.items = append(q.items, it)
+}
+
+// cut takes the first n items.
+func (q *itemQueue) cut(n int) []laneItem {
+	taken := q.items[q.head : q.head+n]
+	items := append([]laneItem(nil), taken...)
+	clear(taken)
+	q.head += n
+	return items
+}
+
+// push adds an item, or returns why it cannot.
+func (l *lane) push(it laneItem) error {
+	e := l.e
+	e.mu.Lock()
+	if l.ended == nil && e.closed {
+		l.ended = callError("submit", l.fn.name, ErrClosed, nil, "the executor was shut down or closed")
+	}
+	if l.ended != nil {
+		e.mu.Unlock()
+		return l.ended
+	}
+	e.stats.Submitted++
+	l.pushed++
+	if e.inline != nil {
+		c := l.call([]laneItem{it})
+		e.mu.Unlock()
+		e.runInline(c)
+		return nil
+	}
+	defer e.mu.Unlock()
+	l.items.push(it)
+	l.bytes += len(it.args)
+	e.waiting++
+	if e.timeout > 0 {
+		e.wake(it.accepted.Add(e.timeout))
+	}
+	if !l.listed {
+		// Otherwise the workers know of it, and none is free.
+		l.listed = true
+		e.ready.lanes = append(e.ready.lanes, l)
+		e.dispatch()
+	}
+	return nil
+}
+
+// cut takes the first n items out of the queue. e.mu is held.
+func (l *lane) cut(n int) []laneItem {
+	items := l.items.cut(n)
+	for i := range items {
+		l.bytes -= len(items[i].args)
+	}
+	l.e.waiting -= n
+	return items
+}
+
+// next forms the call of the next invocation; nil when no item waits.
+// e.mu is held.
+func (l *lane) next() *call {
+	if n := l.size(); n > 0 {
+		return l.call(l.cut(n))
+	}
+	return nil
+}
+
+// What an item and an envelope take beside the arguments, generously, and what
+// base64 makes of bytes.
+const (
+	itemOverhead = 8
+	envelopeRoom = 2 << 10
+)
+
+func base64Len(n int) int { return (n + 2) / 3 * 4 }
+
+// size is how many items the next invocation takes. e.mu is held.
+func (l *lane) size() int {
+	ready := l.items.len()
+	if ready == 0 {
+		return 0
+	}
+	n := l.fixed
+	if n == 0 {
+		remaining := -1
+		if l.total >= 0 {
+			remaining = l.total - l.pushed + ready
+		}
+		n = l.chunker.Size(remaining, ready, l.e.limiter.Limit(), l.bytes/ready+itemOverhead)
+	}
+	n = min(n, ready)
+	if limit := l.e.limits.Request; limit > 0 {
+		// The first item goes in any case: what does not fit alone is told so.
+		used := envelopeRoom
+		for i := range n {
+			used += base64Len(len(l.items.at(i).args) + itemOverhead)
+			if used > limit && i > 0 {
+				return i
+			}
+		}
+	}
+	return n
+}
+
+// call makes a live call of items. e.mu is held.
+func (l *lane) call(items []laneItem) *call {
+	l.largest = max(l.largest, len(items))
+	ch := &chunk{lane: l, items: items}
+	c := &call{promise: &ch.promise, sink: ch, chunk: ch, accepted: items[0].accepted}
+	ch.exec, ch.fn, ch.promise.call = l.e, l.fn, c
+	for i := range items {
+		if items[i].accepted.Before(c.accepted) {
+			c.accepted = items[i].accepted
+		}
+	}
+	l.e.admit(c, l.ctx)
+	return c
+}
+
+// stop takes no more items, and ends those that wait with err.
+func (l *lane) stop(err error) {
+	l.e.mu.Lock()
+	if l.ended == nil {
+		l.ended = err
+	}
+	items := l.cut(l.items.len())
+	l.e.mu.Unlock()
+	l.fail(items, err)
+}
+
+// overdue takes out the items that have waited since before, and returns when
+// the next one was accepted. e.mu is held.
+func (l *lane) overdue(before time.Time) (items []laneItem, next time.Time) {
+	n := 0
+	for n < l.items.len() && !l.items.at(n).accepted.After(before) {
+		n++
+	}
+	if items = l.cut(n); l.items.len() > 0 {
+		next = l.items.at(0).accepted
+	}
+	return items, next
+}
+
+// fail ends items that are in no call.
+func (l *lane) fail(items []laneItem, err error) {
+	if len(items) > 0 {
+		l.settle(items, func(int) ([]byte, error) { return nil, err })
+	}
+}
+
+// settle counts items and hands them over.
+func (l *lane) settle(items []laneItem, outcome func(i int) (data []byte, err error)) {
+	l.e.mu.Lock()
+	for i := range items {
+		_, err := outcome(i)
+		l.e.count(err)
+		l.tally.done++
+		if err != nil {
+			l.tally.failed++
+		}
+	}
+	l.e.mu.Unlock()
+	l.to.deliver(items, outcome)
+	l.e.mu.Lock()
+	l.e.settleIdle()
+	l.e.mu.Unlock()
+}
+
+// A chunk is the items of one call of a run.
+type chunk struct {
+	promise
+
+	lane  *lane
+	items []laneItem
+}
+
+// arguments are the encoded arguments of each item.
+func (ch *chunk) arguments() [][]byte {
+	args := make([][]byte, len(ch.items))
+	for i := range ch.items {
+		args[i] = ch.items[i].args
+	}
+	return args
+}
+
+// decode implements sink; the values of a chunk are delivered by answered.
+func (ch *chunk) decode(*Function, []byte) error { return nil }
+
+// answered ends the call, and each of its items by its own reply. Items whose
+// error the retry policy wants run again are sent again.
+func (ch *chunk) answered(replies []itemReply) {
+	if !ch.claim() {
+		return
+	}
+	l, retry := ch.lane, &ch.lane.e.retry
+	var again []laneItem
+	settled := ch.items[:0:0]
+	outcomes := replies[:0]
+	for i, reply := range replies {
+		it := ch.items[i]
+		if reply.err != nil {
+			a, _ := retry.classify(reply.err)
+			if a.Wanted && it.runs+1 < retry.MaxAttempts {
+				it.runs++
+				again = append(again, it)
+				continue
+			}
+			reply.err = finalError(ch.fn.name, reply.err, schedule.IsAnswer)
+		}
+		settled, outcomes = append(settled, it), append(outcomes, reply)
+	}
+	l.again(again)
+	l.settle(settled, func(i int) ([]byte, error) { return outcomes[i].value, outcomes[i].err })
+	ch.complete(nil)
+}
+
+// again sends items once more, each alone and after its backoff.
+func (l *lane) again(items []laneItem) {
+	e := l.e
+	e.mu.Lock()
+	if err := l.closed(); err != nil {
+		e.mu.Unlock()
+		l.fail(items, err)
+		return
+	}
+	defer e.mu.Unlock()
+	for _, it := range items {
+		e.postpone(l.call([]laneItem{it}), time.Now().Add(e.retry.Backoff.Delay(it.runs, 0, e.random)))
+	}
+	e.stats.Retries += int64(len(items))
+	l.tally.retried += len(items)
+}
+
+// closed returns why items must not be sent any more. e.mu is held.
+func (l *lane) closed() error {
+	if l.ended == nil && l.e.aborted {
+		return callError("call", l.fn.name, ErrCanceled, ErrClosed, "")
+	}
+	return l.ended
+}
+
+// completed implements sink. A chunk that has failed as a whole says nothing
+// about its items. When an agent went down with an idempotent function's chunk,
+// one item may have done it: halves find that one, and give the others their
+// values.
+func (ch *chunk) completed() {
+	err := ch.failure()
+	if err == nil {
+		return
+	}
+	var pool *PoolError
+	if len(ch.items) < 2 || !ch.fn.idempotent || !errors.As(err, &pool) || pool.Outcome != OutcomeRan {
+		ch.lane.fail(ch.items, err)
+		return
+	}
+	l, e, half := ch.lane, ch.lane.e, len(ch.items)/2
+	e.mu.Lock()
+	if l.closed() != nil {
+		e.mu.Unlock()
+		l.fail(ch.items, err)
+		return
+	}
+	e.ready.calls.push(l.call(ch.items[:half]))
+	e.ready.calls.push(l.call(ch.items[half:]))
+	e.stats.Retries += int64(len(ch.items))
+	l.tally.retried += len(ch.items)
+	e.dispatch()
+	e.mu.Unlock()
+}
