@@ -113,6 +113,7 @@ func (s *sandbox) run(inv *invocation) (result, bool) {
 	inv.deadline = inv.began.Add(timeout)
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
+	s.logs.pipe.drain() // what init has said comes first
 	s.logs.notef("START RequestId: %s Version: $LATEST", inv.id)
 	select {
 	case s.work <- inv:

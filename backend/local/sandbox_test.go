@@ -195,7 +195,7 @@ func TestInitFailures(t *testing.T) {
 	t.Parallel()
 	const hint = " (the agent is this same program: agent.Main() must be the first line of its main, or of TestMain in a test)"
 	for kind, c := range map[string]struct{ errType, message, log string }{
-		"exit":       {"Runtime.ExitError", "Runtime exited with error: exit status 3" + hint, "cannot go on\nINIT_REPORT"},
+		"exit":       {"Runtime.ExitError", "Runtime exited with error: exit status 3" + hint, "cannot go on\n"},
 		"exit0":      {"Runtime.ExitError", "Runtime exited without providing a reason" + hint, "Phase: init\tStatus: error\tError Type: Runtime.ExitError"},
 		"hang":       {"Runtime.ExitError", "Runtime asked for no invocation within 2.00 seconds of its start" + hint, "Phase: init\tStatus: timeout"},
 		"init error": {"Init.NoDatabase", "no database", "Error Type: Init.NoDatabase"},
