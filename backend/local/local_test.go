@@ -9,8 +9,8 @@ import (
 	"github.com/lambdapool/lambdapool/backend/local"
 )
 
+// Not parallel: the suite looks for goroutines that were left behind.
 func TestConformance(t *testing.T) {
-	t.Parallel()
 	backendtest.Run(t, func(t *testing.T) lambdapool.Backend {
 		return open(t, local.WithConcurrency(2), local.WithMemory(256), local.WithTimeout(3*time.Second))
 	}, backendtest.Isolated())
