@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
-	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -18,23 +18,34 @@ const minCompress = 1 << 10
 // zstdWindow bounds how far back a match may lie, and with it the memory of both sides.
 const zstdWindow = 1 << 20
 
-var zstdEncoders = sync.Pool{New: func() any {
-	return mustZstd(zstd.NewWriter(nil,
+// One encoder and one decoder serve all goroutines, as many at once as there are CPUs.
+// They hold channels, so they are made before any bubble of testing/synctest
+// begins, outside of which it could not use one that was made inside; a pool would
+// hand them across.
+var (
+	zstdEncoder = newZstdEncoder(runtime.GOMAXPROCS(0))
+	zstdDecoder = newZstdDecoder(runtime.GOMAXPROCS(0))
+)
+
+func newZstdEncoder(concurrency int) *zstd.Encoder {
+	enc := mustZstd(zstd.NewWriter(nil,
 		zstd.WithEncoderLevel(zstd.SpeedFastest),
-		zstd.WithEncoderConcurrency(1),
+		zstd.WithEncoderConcurrency(concurrency),
 		zstd.WithLowerEncoderMem(true),
 		zstd.WithWindowSize(zstdWindow),
 	))
-}}
+	enc.EncodeAll(nil, nil) // makes the channels
+	return enc
+}
 
-var zstdDecoders = sync.Pool{New: func() any {
+func newZstdDecoder(concurrency int) *zstd.Decoder {
 	return mustZstd(zstd.NewReader(nil,
-		zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderConcurrency(concurrency),
 		zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxMemory(MaxDecompressed),
 		zstd.WithDecodeAllCapLimit(true),
 	))
-}}
+}
 
 func mustZstd[T any](c T, err error) T {
 	if err != nil {
@@ -49,9 +60,7 @@ func compress(body, dst []byte) ([]byte, bool) {
 	if len(body) < minCompress || len(body) > MaxDecompressed {
 		return nil, false
 	}
-	enc := zstdEncoders.Get().(*zstd.Encoder)
-	defer zstdEncoders.Put(enc)
-	packed := enc.EncodeAll(body, dst)
+	packed := zstdEncoder.EncodeAll(body, dst)
 	return packed, gains(len(body), len(packed)) && len(body)/MaxExpansion < len(packed)
 }
 
@@ -66,11 +75,7 @@ func compressPieces(frame [][]byte) ([][]byte, bool) {
 		return nil, false
 	}
 	out := &blocks{all: [][]byte{binary.AppendUvarint(append([]byte{}, magic+"\x01\x01"...), uint64(size))}}
-	enc := zstdEncoders.Get().(*zstd.Encoder)
-	defer func() {
-		enc.Reset(nil)
-		zstdEncoders.Put(enc)
-	}()
+	enc := newZstdEncoder(1) // a stream needs its own
 	enc.Reset(out)
 	in := -headerSize
 	for _, p := range frame {
@@ -129,9 +134,7 @@ func decompress(packed []byte, size uint64) ([]byte, error) {
 	if err := checkExpansion(int64(len(packed)), size); err != nil {
 		return nil, err
 	}
-	dec := zstdDecoders.Get().(*zstd.Decoder)
-	defer zstdDecoders.Put(dec)
-	body, err := dec.DecodeAll(packed, make([]byte, 0, size))
+	body, err := zstdDecoder.DecodeAll(packed, make([]byte, 0, size))
 	switch {
 	case err != nil:
 		return nil, errDamagedZstd(err)
@@ -144,12 +147,8 @@ func decompress(packed []byte, size uint64) ([]byte, error) {
 // decompressStream is decompress for what arrives bit by bit. The caller has checked
 // the size.
 func decompressStream(packed io.Reader, size uint64) ([]byte, error) {
-	dec := zstdDecoders.Get().(*zstd.Decoder)
-	defer func() {
-		if dec.Reset(nil) == nil {
-			zstdDecoders.Put(dec)
-		}
-	}()
+	dec := newZstdDecoder(1) // a stream needs its own
+	defer dec.Close()
 	if err := dec.Reset(packed); err != nil {
 		return nil, errDamagedZstd(err)
 	}

@@ -48,5 +48,11 @@ const (
 	MaxDecompressed = 256 << 20
 )
 
+// CompressFrom is the size in bytes from which compressing a payload, where it is wanted,
+// pays for itself in both sides' time alone, network aside: below, base64 and copying
+// what compression would save cost less. Measured in 2026-11 with records that shrink
+// twentyfold; data that does not shrink costs a fifth more.
+const CompressFrom = 16 << 10
+
 // expansionSlack lets a message of a few bytes fill a struct of some kilobytes.
 const expansionSlack = 64 << 10

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 
 	"github.com/lambdapool/lambdapool/codec"
 )
@@ -235,4 +236,21 @@ func TestLinksKeepTheirSecret(t *testing.T) {
 	if text, err := json.Marshal(request); err != nil || strings.Contains(string(text), "hidden") {
 		t.Errorf("as JSON: %s, %v", text, err)
 	}
+}
+
+// Compression works in any bubble, wherever it was used first.
+func TestCompressionInBubbles(t *testing.T) {
+	use := func(t *testing.T) {
+		f := frameRequest(t, [][]byte{records(100_000)}, codec.Compress())
+		if _, err := codec.ReadRequest(f.Reader(), f.Stored(codec.Link{})); err != nil {
+			t.Error(err)
+		}
+		request := encodeRequest(t, &codec.Request{Items: [][]byte{records(100_000)}}, codec.Compress())
+		if _, err := codec.DecodeRequest(request); err != nil {
+			t.Error(err)
+		}
+	}
+	synctest.Test(t, use)
+	use(t)
+	synctest.Test(t, use)
 }
