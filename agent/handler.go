@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,8 +23,15 @@ type Handler struct {
 	// [codec.MaxReply]. It must not be changed once Invoke was called.
 	MaxReply int
 
+	// Transport carries what a request keeps in an object store, and results
+	// that do not fit into a reply. Nil, as NewHandler leaves it, means HTTP/1.1
+	// with the proxy of the environment. It must not be changed once Invoke
+	// was called.
+	Transport http.RoundTripper
+
 	registry    *lambdapool.Registry
-	fingerprint func() uint64 // the registry's, as of the first invocation
+	fingerprint func() uint64            // the registry's, as of the first invocation
+	plain       func() http.RoundTripper // for want of a Transport
 	instance    string
 	init        time.Duration
 	memory      int64 // MB
@@ -42,6 +50,7 @@ func NewHandler(r *lambdapool.Registry) *Handler {
 		MaxReply:    codec.MaxReply,
 		registry:    r,
 		fingerprint: sync.OnceValue(r.Fingerprint),
+		plain:       sync.OnceValue(newStoreTransport),
 		instance:    rand.Text(),
 		memory:      memorySetting(),
 	}
@@ -86,6 +95,13 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 			reply.Err = problem
 			break
 		}
+		if problem, err = h.fetch(ctx, req); err != nil {
+			return nil, err
+		}
+		if problem != nil {
+			reply.Err = problem
+			break
+		}
 		if reply.Items, err = h.runItems(ctx, fn, req, atOnce); err != nil {
 			return nil, err
 		}
@@ -111,7 +127,14 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if number == 1 {
 		reply.Agent.Init = h.init
 	}
-	return h.encode(reply)
+	return h.answer(ctx, req, reply)
+}
+
+func (h *Handler) transport() http.RoundTripper {
+	if h.Transport != nil {
+		return h.Transport
+	}
+	return h.plain()
 }
 
 // Wait blocks until no function runs any more, including those left behind, or
