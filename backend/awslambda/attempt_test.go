@@ -10,8 +10,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,7 +37,7 @@ func TestInvokeAnswers(t *testing.T) {
 			t.Errorf("request to %s", r.URL)
 		}
 		for name, want := range map[string]string{
-			"X-Amz-Log-Type": "Tail", "X-Amz-Tenant-Id": "blue", "X-Amz-Security-Token": secretToken, "Amz-Sdk-Request": "",
+			"X-Amz-Log-Type": "Tail", "X-Amz-Tenant-Id": "blue", "X-Amz-Security-Token": secretToken, "Amz-Sdk-Request": "", "Accept-Encoding": "",
 		} {
 			if got := r.Header.Get(name); got != want {
 				t.Errorf("%s: %q, want %q", name, got, want)
@@ -267,17 +270,66 @@ func TestNoConnectionLater(t *testing.T) {
 	}
 }
 
-// A request that was torn off in the middle of its body cannot have run.
-func TestTornRequest(t *testing.T) {
-	f := newFake(t, func(w http.ResponseWriter, _ *http.Request) { reset(hijack(t, w)) })
-	b := f.open(t)
-	resp, err := b.Invoke(t.Context(), &lambdapool.Request{Payload: random(t, 5<<20)})
-	e := failure(t, resp, err)
-	if e.Outcome == lambdapool.OutcomeRan {
-		t.Errorf("%v: outcome %v", e, e.Outcome)
+// A conn fails its writes from a certain byte on.
+type conn struct {
+	net.Conn
+	left *atomic.Int64
+}
+
+func (c conn) Write(p []byte) (int, error) {
+	if c.left.Add(-int64(len(p))) < 0 {
+		return 0, &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}
 	}
-	if n := f.requests.Load(); n != 1 {
-		t.Errorf("the server saw %d requests, want 1", n)
+	return c.Conn.Write(p)
+}
+
+// A request that was torn off in the middle of its body cannot have run. One
+// that went out whole, on the second connection, can.
+func TestTornRequest(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n, _ := io.Copy(io.Discard, r.Body); n > 10 {
+			reset(hijack(t, w))
+		}
+	}))
+	defer s.Close()
+	const first = 200_000 // bytes that go through the first connection
+	lefts := make(chan *atomic.Int64, 3)
+	dials := 0
+	var dialer net.Dialer
+	b, err := awslambda.New(t.Context(), "algo", awslambda.WithEndpoint(s.URL), awslambda.WithRegion("eu-west-1"),
+		awslambda.WithStaticCredentials("AKID", "s", ""), awslambda.WithHTTPTransport(func(tr *http.Transport) {
+			tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				c, err := dialer.DialContext(ctx, network, addr)
+				left := new(atomic.Int64)
+				left.Store(1 << 40)
+				if dials++; dials == 1 {
+					left.Store(first)
+				}
+				lefts <- left
+				return conn{c, left}, err
+			}
+		}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	big := random(t, 5<<20)
+	resp, err := b.Invoke(t.Context(), &lambdapool.Request{Payload: big})
+	if e := failure(t, resp, err); e.Outcome != lambdapool.OutcomeNotRun {
+		t.Errorf("torn off: %v, outcome %v, want not run", e, e.Outcome)
+	}
+	if _, err := b.Invoke(t.Context(), &lambdapool.Request{Payload: []byte(payload)}); err != nil {
+		t.Fatal(err)
+	}
+	<-lefts
+	second := <-lefts
+	second.Store(0) // dead, and nobody has noticed
+	resp, err = b.Invoke(t.Context(), &lambdapool.Request{Payload: big})
+	if e := failure(t, resp, err); e.Outcome != lambdapool.OutcomeUnknown {
+		t.Errorf("lost on the second connection: %v, outcome %v, want unknown", e, e.Outcome)
+	}
+	if dials != 3 {
+		t.Errorf("%d connections, want the dead one replaced by a third", dials)
 	}
 }
 
@@ -319,25 +371,60 @@ func TestContextEnds(t *testing.T) {
 	})
 }
 
-// The payload is the caller's again as soon as Invoke returns; the race
-// detector sees a reader that is still at it.
+// The payload is the caller's again as soon as Invoke returns, even if the
+// server answered before it had all of it.
 func TestPayloadIsReturned(t *testing.T) {
-	release := make(chan struct{})
-	f := newFake(t, func(_ http.ResponseWriter, r *http.Request) {
-		buf := make([]byte, 4)
-		_, _ = io.ReadFull(r.Body, buf)
-		<-release
-	})
-	defer close(release)
-	b := f.open(t)
-	for _, size := range []int{1000, codec.MaxRequest} {
-		big := random(t, size)
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		resp, err := b.Invoke(ctx, &lambdapool.Request{Payload: big})
-		clear(big)
-		cancel()
-		failure(t, resp, err)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+	}))
+	defer s.Close()
+	returned, waited := make(chan struct{}), make(chan bool, 1)
+	var dialer net.Dialer
+	b, err := awslambda.New(t.Context(), "algo", awslambda.WithEndpoint(s.URL), awslambda.WithRegion("eu-west-1"),
+		awslambda.WithStaticCredentials("AKID", "s", ""), awslambda.WithHTTPTransport(func(tr *http.Transport) {
+			tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				c, err := dialer.DialContext(ctx, network, addr)
+				return &slowWriter{closer{Conn: c, closed: make(chan struct{})}, returned, waited}, err
+			}
+		}))
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer b.Close()
+	resp, err := b.Invoke(t.Context(), &lambdapool.Request{Payload: random(t, codec.MaxRequest)})
+	close(returned)
+	if e := failure(t, resp, err); !errors.Is(e, lambdapool.ErrTooLarge) {
+		t.Error(e)
+	}
+	select {
+	case ok := <-waited:
+		if !ok {
+			t.Error("Invoke returned while its payload was being read")
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the payload was not written in pieces")
+	}
+}
+
+// A slowWriter holds on to a large write until it is closed, and then a little longer.
+type slowWriter struct {
+	closer
+	returned chan struct{}
+	waited   chan bool
+}
+
+func (c *slowWriter) Write(p []byte) (int, error) {
+	if len(p) < 4096 {
+		return c.closer.Write(p) // the header
+	}
+	<-c.closed
+	select {
+	case <-c.returned:
+		c.waited <- false
+	case <-time.After(50 * time.Millisecond):
+		c.waited <- true
+	}
+	return 0, net.ErrClosed
 }
 
 func TestSizes(t *testing.T) {
@@ -384,7 +471,14 @@ func random(t *testing.T, n int) []byte {
 
 func TestClose(t *testing.T) {
 	f := newFake(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
-	b := f.open(t)
+	closed := make(chan struct{})
+	var dialer net.Dialer
+	b := f.open(t, awslambda.WithHTTPTransport(func(tr *http.Transport) {
+		tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := dialer.DialContext(ctx, network, addr)
+			return &closer{Conn: c, closed: closed}, err
+		}
+	}))
 	if _, err := b.Invoke(t.Context(), &lambdapool.Request{Payload: []byte(payload)}); err != nil {
 		t.Fatal(err)
 	}
@@ -393,10 +487,27 @@ func TestClose(t *testing.T) {
 			t.Errorf("Close: %v", err)
 		}
 	}
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		t.Error("Close left the connection open")
+	}
 	e := f.fails(t, b, 0)
 	if e.Outcome != lambdapool.OutcomeNotRun || !e.Permanent || !errors.Is(e, lambdapool.ErrClosed) {
 		t.Errorf("%v: outcome %v, permanent %t", e, e.Outcome, e.Permanent)
 	}
+}
+
+// A closer tells when it is closed.
+type closer struct {
+	net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (c *closer) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
 }
 
 // As many connections are opened as calls are in flight, and all are kept.

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/internal/schedule"
 )
 
 // A Backend invokes one Lambda function, or one version or alias of it.
@@ -87,9 +88,9 @@ func New(ctx context.Context, functionName string, opts ...Option) (*Backend, er
 			Request:  codec.MaxRequest,
 			Response: codec.MaxReply,
 			Timeout:  maxFunctionTimeout,
-			Burst:    burst,
-			Ramp:     ramp,
-			Rate:     rate,
+			Burst:    schedule.LambdaBurst,
+			Ramp:     schedule.LambdaRamp,
+			Rate:     schedule.LambdaRate,
 		},
 	}
 	b.guard = &guard{margin: guardMargin, lookup: b.functionTimeout(life, cfg)}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/lambdapool/lambdapool"
@@ -30,7 +32,7 @@ func (b *Backend) lost(caller, ctx context.Context, outcome lambdapool.Outcome, 
 		return e
 	case outcome == lambdapool.OutcomeUnknown:
 		e.Kind, e.Hint = lambdapool.ErrUnknownOutcome, hintReport
-		e.Err = fmt.Errorf("connection lost: %w", err)
+		e.Err = fmt.Errorf("connection lost: %w", unquoted(err))
 		return e
 	default:
 		b.unreachable(e, err)
@@ -40,6 +42,19 @@ func (b *Backend) lost(caller, ctx context.Context, outcome lambdapool.Outcome, 
 		e.Hint = hintRunsOn
 	}
 	return e
+}
+
+// unquoted is err without what it quotes: net/http repeats an answer that it
+// does not understand, and that may be a result.
+func unquoted(err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err // it quotes the URL only
+	}
+	if text, _, quoted := strings.Cut(err.Error(), `"`); quoted {
+		return errors.New(text + "…")
+	}
+	return err
 }
 
 // unreachable explains an attempt that found no connection. What looks like a

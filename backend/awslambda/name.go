@@ -19,7 +19,7 @@ var (
 	targetPattern = regexp.MustCompile(
 		`^(?:arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z]{2}(?:-[a-z]+)+-\d):\d{12}:function:|\d{12}:function:)?` +
 			`(?P<name>[a-zA-Z0-9_.-]{1,64})` +
-			`(?::(?P<qualifier>.*))?$`)
+			`(?::(?P<qualifier>[^:]*))?$`)
 	qualifierPattern = regexp.MustCompile(`^(?:\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9_-]{1,128})$`)
 )
 

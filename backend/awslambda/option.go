@@ -22,12 +22,6 @@ const (
 	// maxFunctionTimeout is the longest timeout that Lambda gives a function
 	// (Lambda quotas, 2026-11).
 	maxFunctionTimeout = 15 * time.Minute
-
-	// Lambda adds up to 1,000 environments per function every 10 s, and takes
-	// 10 requests per second for each of them (Lambda scaling behavior, 2026-11).
-	burst = 1000
-	ramp  = 100
-	rate  = 10
 )
 
 // An Option changes what [New] makes. A bad one is an error from New.
@@ -73,8 +67,8 @@ func WithRegion(region string) Option {
 	}
 }
 
-// WithProfile takes region and credentials from this profile of the shared
-// configuration files.
+// WithProfile takes the credentials from this profile of the shared
+// configuration files, and its region unless AWS_REGION or an option sets one.
 func WithProfile(profile string) Option {
 	return func(o *options) error {
 		if profile == "" {

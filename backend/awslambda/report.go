@@ -112,13 +112,16 @@ func (r *report) json(line string, initPhase *string) {
 	}
 }
 
-// milliseconds and megabytes clamp: the function can print lines like these itself.
 func milliseconds(n float64) time.Duration {
-	const most = 1e9
-	return time.Duration(max(0, min(n, most)) * float64(time.Millisecond))
+	return time.Duration(clamp(n, 1e9) * float64(time.Millisecond))
 }
 
-func megabytes(n float64) int64 {
-	const most = 1e9
-	return int64(max(0, min(n, most))) << 20
+func megabytes(n float64) int64 { return int64(clamp(n, 1e9)) << 20 }
+
+// clamp brings a number from the network between 0 and most; NaN becomes 0.
+func clamp(n, most float64) float64 {
+	if n > 0 {
+		return min(n, most)
+	}
+	return 0
 }

@@ -250,7 +250,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	var d time.Duration
 	if seconds, err := strconv.ParseFloat(v, 64); err == nil {
-		d = time.Duration(max(0, min(seconds, most.Seconds())) * float64(time.Second))
+		d = time.Duration(clamp(seconds, most.Seconds()) * float64(time.Second))
 	} else if at, err := http.ParseTime(v); err == nil {
 		d = at.Sub(now)
 	}
