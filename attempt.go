@@ -21,6 +21,10 @@ type invocation struct {
 	ctx     context.Context // ends when nobody waits for the answer any more
 	cancel  context.CancelFunc
 	record  Record
+
+	hedge  bool // a duplicate of one that is in flight already
+	failed bool // without a value; guarded by e.mu
+	landed bool // guarded by e.mu
 }
 
 // next is what to do after an attempt.
@@ -113,6 +117,9 @@ func (e *Executor) invoke(ctx context.Context, request *Request) (response *Resp
 func (e *Executor) judge(inv *invocation, err error) next {
 	c := inv.call
 	a, refusal := e.retry.classify(err)
+	if e.outrun(inv, a) {
+		return next{verdict: verdictOf(a, refusal), retryAfter: a.RetryAfter}
+	}
 	a = c.failed(a, refusal)
 	d := e.retry.Decide(a, e.random)
 	n := next{verdict: verdictOf(a, refusal), retryAfter: a.RetryAfter, again: d.Retry(), after: d.After}
@@ -135,6 +142,27 @@ func (e *Executor) judge(inv *invocation, err error) next {
 		c.finish(nil, finalError(c.fn.name, err, d.Reason))
 	}
 	return n
+}
+
+// outrun notes that an attempt has failed, and reports whether a duplicate of
+// it is still in flight: then that one decides. An answer of the function's own
+// is as good from either.
+func (e *Executor) outrun(inv *invocation, a schedule.Attempt) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	inv.failed = true
+	if a.Outcome == schedule.Answered && !a.Wanted {
+		return false
+	}
+	for _, other := range inv.call.flights {
+		if !other.failed {
+			if a.Throttled {
+				e.stats.Throttles++
+			}
+			return true
+		}
+	}
+	return false
 }
 
 // finalError is what the caller sees of an attempt that was the last.
@@ -169,7 +197,7 @@ func (e *Executor) record(inv *invocation, received time.Time, replies []itemRep
 		return
 	}
 	r := &inv.record
-	r.ID, r.Func, r.Items = inv.id, c.fn.name, c.size()
+	r.ID, r.Func, r.Items, r.Hedge = inv.id, c.fn.name, c.size(), inv.hedge
 	r.Queued, r.Sent, r.Received = c.accepted, inv.started, received
 	r.BytesOut = inv.bytes
 	r.Won = !c.claimed.Load()

@@ -26,6 +26,7 @@ type call struct {
 	group                    *ctxGroup
 	prevInGroup, nextInGroup *call
 	flights                  []*invocation // two while a hedge is out
+	counted                  bool          // the call has ended
 
 	// What became of its attempts, guarded by promise.mu.
 	tries      int          // invocations that ended

@@ -25,10 +25,11 @@ func (e *Executor) dispatch() {
 // take forms the next invocation, or returns nil when there is nothing to send
 // or no room. e.mu is held.
 func (e *Executor) take() *invocation {
-	if e.ready.empty() {
+	now := time.Now()
+	straggler := e.wantedHedge()
+	if straggler == nil && e.ready.empty(now) {
 		return nil
 	}
-	now := time.Now()
 	ok, at := e.limiter.Acquire(now)
 	if !ok {
 		if !at.IsZero() {
@@ -36,34 +37,74 @@ func (e *Executor) take() *invocation {
 		}
 		return nil
 	}
-	return e.launch(e.ready.next(), now)
+	if straggler != nil {
+		e.hedges.wanted = e.hedges.wanted[1:]
+		return e.launch(straggler, now)
+	}
+	return e.launch(e.ready.next(now), now)
 }
 
 // launch makes c's next invocation. e.mu is held.
 func (e *Executor) launch(c *call, now time.Time) *invocation {
-	inv := &invocation{call: c, started: now}
+	inv := &invocation{call: c, started: now, hedge: len(c.flights) > 0}
 	inv.ctx, inv.cancel = context.WithCancel(e.base)
+	if !inv.hedge {
+		e.flying(c, c.size())
+	}
 	c.flights = append(c.flights, inv)
-	e.flying += c.size()
-	if l := c.lane(); l != nil {
-		l.tally.running += c.size()
+	e.stats.Invocations++
+	l := c.lane()
+	if l != nil {
 		l.tally.flights++
 	}
+	if inv.hedge {
+		e.stats.Hedges++
+		if l != nil {
+			l.tally.hedged++
+		}
+	}
+	e.watch(inv, now)
 	return inv
 }
 
 // land ends an invocation: its slot is free. e.mu is held.
 func (e *Executor) land(inv *invocation) {
 	inv.cancel()
+	inv.landed = true
 	c := inv.call
 	c.flights = without(c.flights, inv)
-	e.flying -= c.size()
-	if inv.bytes > 0 {
-		e.stats.Invocations++
-		e.stats.Sent += int64(inv.bytes)
+	if len(c.flights) == 0 && !c.counted {
+		e.flying(c, -c.size())
 	}
+	if inv.bytes == 0 {
+		e.stats.Invocations-- // it was not sent after all
+	}
+	e.stats.Sent += int64(inv.bytes)
 	if l := c.lane(); l != nil {
 		l.tally.land(inv)
+		l.checkBudget()
+	}
+}
+
+// flying adds to the calls, or items of a run, that are in flight. e.mu is held.
+func (e *Executor) flying(c *call, n int) {
+	e.stats.Running += int64(n)
+	if l := c.lane(); l != nil {
+		l.tally.running += n
+	}
+}
+
+// counting counts the end of a call, before anyone hears of it: whoever has all
+// results finds them all in Stats. A chunk's items are counted by their lane.
+func (e *Executor) counting(c *call, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c.counted = true
+	if len(c.flights) > 0 {
+		e.flying(c, -c.size())
+	}
+	if c.chunk == nil {
+		e.count(err)
 	}
 }
 
@@ -161,6 +202,7 @@ func (e *Executor) ring() {
 	for _, c := range e.due(&e.later, now) {
 		e.ready.calls.pushFront(c)
 	}
+	e.askAboutStragglers(now)
 	e.dispatch()
 	e.mu.Unlock()
 	hint := fmt.Sprintf("WithTimeout gives a call %v, queueing included", e.timeout)

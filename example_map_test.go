@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/lambdapool/lambdapool"
 )
@@ -92,4 +93,57 @@ func ExampleWindow() {
 	}
 	fmt.Println(pulled <= 6)
 	// Output: true
+}
+
+func ExampleChunkSize() {
+	pool := mustPool()
+	defer pool.Close()
+	// Four items in each invocation; without the option the executor measures and chooses.
+	squares, err := lambdapool.Map(context.Background(), pool, square, []int{1, 2, 3, 4, 5, 6, 7, 8}, lambdapool.ChunkSize(4))
+	fmt.Println(squares, err)
+	fmt.Println(pool.Stats().Invocations)
+	// Output:
+	// [1 4 9 16 25 36 49 64] <nil>
+	// 2
+}
+
+func ExampleParallel() {
+	pool := mustPool()
+	defer pool.Close()
+	// A function that waits for a network can have many items at once in each agent.
+	waits := slices.Repeat([]time.Duration{20 * time.Millisecond}, 50)
+	start := time.Now()
+	_, err := lambdapool.Map(context.Background(), pool, wait, waits, lambdapool.ChunkSize(50), lambdapool.Parallel(50))
+	fmt.Println(err, time.Since(start) < 50*20*time.Millisecond)
+	// Output: <nil> true
+}
+
+func ExampleProgress() {
+	pool := mustPool()
+	defer pool.Close()
+	// progress.Bar(os.Stderr) renders this; a program may want the numbers.
+	_, err := lambdapool.Map(context.Background(), pool, square, []int{1, 2, 3},
+		lambdapool.Progress(func(s lambdapool.Snapshot) {
+			if s.Final {
+				fmt.Printf("%d of %d done, %d failed\n", s.Done, s.Total, s.Failed)
+			}
+		}))
+	fmt.Println(err)
+	// Output:
+	// 3 of 3 done, 0 failed
+	// <nil>
+}
+
+func ExampleWithBudget() {
+	pool := mustPool()
+	defer pool.Close()
+	_, err := lambdapool.Map(context.Background(), pool, square, []int{1, 2, 3},
+		lambdapool.WithBudget(lambdapool.Budget{Dollars: 5}))
+	fmt.Println(err)
+	_, err = lambdapool.Map(context.Background(), pool, square, []int{1, 2, 3},
+		lambdapool.WithBudget(lambdapool.Budget{Dollars: -5}))
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// lambdapool: map square: bad arguments: WithBudget({GBSeconds:0 Dollars:-5}): must be positive
 }

@@ -142,3 +142,15 @@ func ExampleRegistry_Functions() {
 	// fields func(string) []string
 	// upper func(string) string
 }
+
+func ExampleFunction_Signature() {
+	registry := lambdapool.NewRegistry()
+	type point struct{ X, Y float64 }
+	lambdapool.RegisterFuncIn(registry, "norm", func(p point) float64 { return math.Hypot(p.X, p.Y) })
+	norm, _ := registry.Lookup("norm")
+	fmt.Println(norm.Shape())
+	fmt.Println(norm.Signature())
+	// Output:
+	// func(lambdapool_test.point) float64
+	// func(lambdapool_test.point{X float64; Y float64}) float64
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/lambdapool/lambdapool"
@@ -123,4 +124,26 @@ func ExampleExecutor_Close() {
 	pool.Close() // cancels
 	fmt.Println(errorKind(future.Err()))
 	// Output: canceled
+}
+
+func ExampleWithHedging() {
+	// Stragglers of idempotent functions get a duplicate; the first answer wins.
+	pool := mustPool(lambdapool.WithHedging(lambdapool.Hedging{Quantile: 0.98, Budget: 0.02}))
+	defer pool.Close()
+	fmt.Println(lambdapool.Call(context.Background(), pool, root, 9))
+	// Output: 3 <nil>
+}
+
+// invocations counts what was sent; package report makes a page of it.
+type invocations struct{ n atomic.Int64 }
+
+func (i *invocations) Record(lambdapool.Record) { i.n.Add(1) }
+
+func ExampleWithRecorder() {
+	var seen invocations
+	pool := mustPool(lambdapool.WithRecorder(&seen))
+	defer pool.Close()
+	_, _ = lambdapool.Map(context.Background(), pool, square, []int{1, 2, 3, 4}, lambdapool.ChunkSize(2))
+	fmt.Println(seen.n.Load(), "invocations")
+	// Output: 2 invocations
 }

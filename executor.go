@@ -43,11 +43,11 @@ type Executor struct {
 	expiring  delayQueue // calls that WithTimeout ends
 	live      liveList   // calls that have not ended
 	waiting   int        // items of runs that are in no call
+	hedges    hedges
 	groups    map[<-chan struct{}]*ctxGroup
 	alarm     *time.Timer
 	alarmAt   time.Time     // zero: not set
 	busy      int           // goroutines that run attempts
-	flying    int           // calls and items in flight
 	callbacks int           // goroutines that run callbacks
 	closed    bool          // no new calls
 	aborted   bool          // no new attempts either
@@ -90,6 +90,7 @@ func New(b Backend, opts ...Option) (*Executor, error) {
 		groups:   map[<-chan struct{}]*ctxGroup{},
 		idle:     make(chan struct{}),
 	}
+	e.hedges = hedges{policy: cfg.hedging, hedgers: map[*Function]*schedule.Hedger{}}
 	switch {
 	case e.workers == 0:
 		e.inline = new(sync.Mutex)
@@ -223,14 +224,11 @@ func (e *Executor) admit(c *call, ctx context.Context) {
 }
 
 // forget takes an ended call out of every list.
-func (e *Executor) forget(c *call, err error) {
+func (e *Executor) forget(c *call) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.live.remove(c)
 	e.leave(c)
-	if c.chunk == nil {
-		e.count(err)
-	}
 	for _, inv := range c.flights {
 		inv.cancel()
 	}
@@ -296,7 +294,7 @@ func (e *Executor) Close() error {
 	if e.alarm != nil {
 		e.alarm.Stop()
 	}
-	e.ready, e.later, e.expiring = readyQueue{}, delayQueue{}, delayQueue{}
+	e.ready, e.later, e.expiring, e.hedges = readyQueue{}, delayQueue{}, delayQueue{}, hedges{}
 	e.mu.Unlock()
 	return nil
 }

@@ -19,15 +19,19 @@ type lane struct {
 	ctx      context.Context // of the run
 	fixed    int             // items per invocation; 0: the chunker chooses
 	parallel int             // items at once in an agent; 0: the agent chooses
+	window   int             // items that can wait at most; 0: more than an invocation wants
 	budget   Budget
 
 	items   itemQueue
-	bytes   int   // of the waiting items' arguments
-	pushed  int   // items so far
-	total   int   // items of the whole input; -1: not known
-	listed  bool  // in e.ready
-	ended   error // why no more items are taken
-	largest int   // the most items that an invocation has carried
+	bytes   int       // of the waiting items' arguments
+	pushed  int       // items so far
+	total   int       // items of the whole input; -1: not known
+	listed  bool      // in e.ready
+	ended   error     // why no more items are taken
+	whole   bool      // the input has ended
+	want    int       // items that the next invocation should carry
+	most    int       // the largest want so far
+	hold    time.Time // until then, fewer items than wanted wait for more
 	chunker *schedule.Chunker
 	tally   tally
 }
@@ -98,13 +102,48 @@ func (l *lane) push(it laneItem) error {
 	if e.timeout > 0 {
 		e.wake(it.accepted.Add(e.timeout))
 	}
-	if !l.listed {
-		// Otherwise the workers know of it, and none is free.
+	switch {
+	case !l.listed:
 		l.listed = true
 		e.ready.lanes = append(e.ready.lanes, l)
+		l.linger(it.accepted)
+		e.dispatch()
+	case l.items.len() == l.want:
 		e.dispatch()
 	}
+	// In all other cases the workers know of the lane, and none is free.
 	return nil
+}
+
+// finish says that the input has ended: nothing is worth waiting for.
+func (l *lane) finish() {
+	l.e.mu.Lock()
+	defer l.e.mu.Unlock()
+	l.whole = true
+	l.e.dispatch()
+}
+
+// fixedLinger is how long a chunk whose size was set waits to be full: an input
+// that takes longer for its next items gets smaller chunks instead.
+const fixedLinger = 5 * time.Millisecond
+
+// linger has a chunk that is not full wait a little for more items.
+// e.mu is held.
+func (l *lane) linger(now time.Time) {
+	wait := fixedLinger
+	if l.fixed == 0 {
+		wait = l.chunker.Linger()
+	}
+	if l.want > 1 && wait > 0 && !l.whole && l.items.len() < l.want {
+		l.hold = now.Add(wait)
+		l.e.wake(l.hold)
+	}
+}
+
+// sendable reports whether an invocation may be formed now. e.mu is held.
+func (l *lane) sendable(now time.Time) bool {
+	n := l.items.len()
+	return n > 0 && (n >= l.want || l.whole || !now.Before(l.hold)) && l.affordable()
 }
 
 // cut takes the first n items out of the queue. e.mu is held.
@@ -117,13 +156,11 @@ func (l *lane) cut(n int) []laneItem {
 	return items
 }
 
-// next forms the call of the next invocation; nil when no item waits.
-// e.mu is held.
-func (l *lane) next() *call {
-	if n := l.size(); n > 0 {
-		return l.call(l.cut(n))
-	}
-	return nil
+// next forms the call of the next invocation of a sendable lane. e.mu is held.
+func (l *lane) next(now time.Time) *call {
+	c := l.call(l.cut(l.size()))
+	l.linger(now)
+	return c
 }
 
 // What an item and an envelope take beside the arguments, generously, and what
@@ -138,17 +175,22 @@ func base64Len(n int) int { return (n + 2) / 3 * 4 }
 // size is how many items the next invocation takes. e.mu is held.
 func (l *lane) size() int {
 	ready := l.items.len()
-	if ready == 0 {
-		return 0
-	}
 	n := l.fixed
 	if n == 0 {
-		remaining := -1
-		if l.total >= 0 {
-			remaining = l.total - l.pushed + ready
+		b := schedule.Backlog{
+			Remaining: -1, Ready: ready, Flying: l.tally.running,
+			Workers: l.e.limiter.Limit(), Request: l.bytes/ready + itemOverhead,
 		}
-		n = l.chunker.Size(remaining, ready, l.e.limiter.Limit(), l.bytes/ready+itemOverhead)
+		if l.total >= 0 {
+			b.Remaining = l.total - l.pushed + ready
+		}
+		n = l.chunker.Size(b)
 	}
+	if l.window > 0 {
+		n = min(n, l.window)
+	}
+	l.want = n
+	l.most = max(l.most, n)
 	n = min(n, ready)
 	if limit := l.e.limits.Request; limit > 0 {
 		// The first item goes in any case: what does not fit alone is told so.
@@ -165,7 +207,6 @@ func (l *lane) size() int {
 
 // call makes a live call of items. e.mu is held.
 func (l *lane) call(items []laneItem) *call {
-	l.largest = max(l.largest, len(items))
 	ch := &chunk{lane: l, items: items}
 	c := &call{promise: &ch.promise, sink: ch, chunk: ch, accepted: items[0].accepted}
 	ch.exec, ch.fn, ch.promise.call = l.e, l.fn, c

@@ -1,6 +1,7 @@
 package lambdapool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -62,7 +63,7 @@ func (m *mapping[R]) full() bool {
 	m.e.mu.Lock()
 	defer m.e.mu.Unlock()
 	l := m.lane
-	return l.bytes > windowBytes || ahead >= min(windowMax, chunksPerWorkers*m.e.workers*l.largest)
+	return l.bytes > windowBytes || ahead >= min(windowMax, chunksPerWorkers*m.e.workers*l.most)
 }
 
 // feed pulls args until they end, the run does, or the input panics.
@@ -99,6 +100,7 @@ func (m *mapping[R]) feed(args iter.Seq2[[]byte, error]) {
 	m.mu.Lock()
 	m.whole = true
 	m.mu.Unlock()
+	m.lane.finish()
 }
 
 // pull waits for room for one more item, and reports whether the run goes on.
@@ -195,7 +197,7 @@ func (m *mapping[R]) start(args iter.Seq2[[]byte, error]) {
 	m.news, m.room = make(chan struct{}, 1), make(chan struct{}, 1)
 	m.lane = &lane{
 		e: m.e, fn: m.fn, to: m, ctx: m.ctx, total: m.total,
-		fixed: m.cfg.chunk, parallel: m.cfg.parallel, budget: m.cfg.budget, largest: 1,
+		fixed: m.cfg.chunk, parallel: m.cfg.parallel, window: m.cfg.window, budget: m.cfg.budget, want: max(1, min(m.cfg.chunk, cmp.Or(m.cfg.window, m.cfg.chunk))), most: max(1, m.cfg.chunk),
 		chunker: schedule.NewChunker(schedule.ChunkLimits{
 			Request: m.e.limits.Request, Response: m.e.limits.Response, Timeout: m.e.limits.Timeout,
 		}),

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/lambdapool/lambdapool/internal/schedule"
 )
 
 // An Option configures an [Executor]. A bad one makes [New] fail.
@@ -17,6 +19,7 @@ type config struct {
 	logger   *slog.Logger
 	retry    RetryPolicy
 	recorder Recorder
+	hedging  *schedule.HedgePolicy
 }
 
 // maxWorkers is far above what an account allows, and keeps a slip of the pen

@@ -93,8 +93,10 @@ func claimed(calls []*call) []*call {
 
 // complete publishes the end of a claimed call.
 func (p *promise) complete(err error) {
+	c := p.call // only who has claimed it takes it away
+	p.exec.counting(c, err)
 	p.mu.Lock()
-	c, w := p.call, p.watch
+	w := p.watch
 	stats := p.measured()
 	stats.Total = time.Since(c.accepted)
 	var pool *PoolError
@@ -119,7 +121,7 @@ func (p *promise) complete(err error) {
 		}
 	}
 	c.sink.completed() // may send items again, so that the executor is not idle yet
-	p.exec.forget(c, err)
+	p.exec.forget(c)
 }
 
 // fail ends a call that was never accepted.

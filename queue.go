@@ -16,15 +16,22 @@ type readyQueue struct {
 }
 
 // empty reports whether there is nothing to send.
-func (q *readyQueue) empty() bool {
-	for len(q.lanes) > 0 && q.lanes[0].items.len() == 0 {
-		q.drop(0)
+func (q *readyQueue) empty(now time.Time) bool {
+	for i := 0; i < len(q.lanes); {
+		switch l := q.lanes[i]; {
+		case l.items.len() == 0:
+			q.drop(i)
+		case l.sendable(now):
+			return false
+		default:
+			i++
+		}
 	}
-	return len(q.lanes) == 0 && q.calls.peek() == nil
+	return q.calls.peek() == nil
 }
 
 // next takes the next call, which empty has said there is.
-func (q *readyQueue) next() *call {
+func (q *readyQueue) next(now time.Time) *call {
 	for {
 		q.turn++
 		if q.turn > len(q.lanes) {
@@ -35,14 +42,8 @@ func (q *readyQueue) next() *call {
 			}
 			continue
 		}
-		i := q.turn - 1
-		l := q.lanes[i]
-		c := l.next()
-		if l.items.len() == 0 {
-			q.drop(i)
-		}
-		if c != nil {
-			return c
+		if l := q.lanes[q.turn-1]; l.sendable(now) {
+			return l.next(now)
 		}
 	}
 }

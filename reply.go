@@ -88,6 +88,9 @@ func (e *Executor) measure(inv *invocation, response *Response, reply *codec.Rep
 	e.stats.Received += int64(len(response.Payload))
 	e.stats.Run += run
 	e.stats.Billed += response.Billed
+	if reply.Err == nil {
+		e.observeRun(inv, received.Sub(inv.started))
+	}
 	if l := c.lane(); l != nil && !r.Cold && reply.Err == nil {
 		l.chunker.Observe(c.size(), received.Sub(inv.started), r.Run, max(reply.Agent.Procs, l.parallel), len(response.Payload))
 	}

@@ -69,6 +69,7 @@ func (m *mapping[R]) snapshot() Snapshot {
 		Invocations: t.invocations, Retried: t.retried, Throttled: t.throttled, Hedged: t.hedged, ColdStarts: t.cold,
 		Billed: t.billed, GBSeconds: t.gbSeconds, Cost: t.cost(),
 	}
+	s.Running = max(0, min(s.Running, s.Items-s.Done)) // items leave a chunk one by one
 	s.Queued = max(0, s.Items-s.Done-s.Running)
 	return s
 }

@@ -16,9 +16,10 @@ type Stats struct {
 	PoolErrors     int64 // calls that ended in a PoolError, canceled ones included
 	Canceled       int64 // those of PoolErrors that match ErrCanceled
 
-	Invocations int64         // requests sent and ended
+	Invocations int64         // requests sent
 	Retries     int64         // calls sent again after an attempt that was no throttle
 	Throttles   int64         // requests refused by the platform
+	Hedges      int64         // requests that were duplicates of slow ones
 	ColdStarts  int64         // invocations that began a new agent
 	Sent        int64         // payload bytes of all requests
 	Received    int64         // payload bytes of all replies
@@ -31,7 +32,6 @@ func (e *Executor) Stats() Stats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.stats
-	s.Running = int64(e.flying)
 	s.Queued = s.Submitted - s.Running - s.Succeeded - s.FunctionErrors - s.PoolErrors
 	return s
 }

@@ -1,6 +1,10 @@
 package lambdapool
 
-import "time"
+import (
+	"time"
+
+	"github.com/lambdapool/lambdapool/price"
+)
 
 // A tally counts what became of a run's items and invocations. It is guarded
 // by the executor's mutex.
@@ -19,7 +23,6 @@ type tally struct {
 
 // land counts an invocation that has ended.
 func (t *tally) land(inv *invocation) {
-	t.running -= inv.call.size()
 	t.flights--
 	if inv.bytes == 0 {
 		return
@@ -28,11 +31,11 @@ func (t *tally) land(inv *invocation) {
 	if inv.record.Cold {
 		t.cold++
 	}
-	gbs := float64(inv.record.Memory) / (1 << 30) * inv.record.Billed.Seconds()
+	gbs := price.GBSeconds(inv.record.Memory, inv.record.Billed)
 	t.billed += inv.record.Billed
 	t.gbSeconds += gbs
 	t.dearest = max(t.dearest, gbs)
 }
 
 // cost is what the run has cost so far, in US dollars.
-func (t *tally) cost() float64 { return 0 }
+func (t *tally) cost() float64 { return price.Cost(t.gbSeconds, int64(t.invocations), price.X86) }

@@ -20,6 +20,9 @@ const (
 	balance = 2
 	// memory is the weight of what was known before, per observed invocation.
 	chunkMemory = 0.7
+	// lingerShare of the overhead is worth waiting for a fuller chunk, up to lingerMax.
+	lingerShare = 0.05
+	lingerMax   = 5 * time.Millisecond
 	// ChunkMax bounds the items of one invocation.
 	ChunkMax = 10_000
 )
@@ -71,36 +74,51 @@ func (c *Chunker) Observe(n int, total, run time.Duration, procs, reply int) {
 
 func blend(old, now float64) float64 { return chunkMemory*old + (1-chunkMemory)*now }
 
+// A Backlog is what there is to do when the next invocation is formed.
+type Backlog struct {
+	Remaining int // items not yet sent; -1: the input's length is not known
+	Ready     int // of them, those that could be sent now
+	Flying    int // items in flight
+	Workers   int // invocations that may be in flight
+	Request   int // mean bytes of an encoded item
+}
+
 // Size returns how many items the next invocation should carry, at least 1.
-// remaining counts the items not yet sent, or is -1 when the input's length is
-// not known; ready counts those that could be sent now; workers is how many
-// invocations may be in flight; request is the mean size of an encoded item.
-func (c *Chunker) Size(remaining, ready, workers, request int) int {
+func (c *Chunker) Size(b Backlog) int {
 	if !c.seen {
 		return 1
 	}
 	item := max(c.item, 1e-9)
 	size := max(overheadShare*c.overhead/item, float64(c.procs)) // an agent's idle cores cost as much as busy ones
-	if size*item > c.overhead {
-		// Balance matters only as far as the items, not the overhead, take the time.
-		left := float64(remaining)
-		if remaining < 0 {
-			left = float64(ready) * balance
-		}
-		share := math.Ceil(left / float64(workers))
-		if share*item > c.overhead {
-			share = max(math.Ceil(left/float64(workers*balance)), c.overhead/item)
-		}
-		size = min(size, share)
+	if b.Remaining >= 0 {
+		size = min(size, c.share(b, item))
 	}
 	if t := c.limits.Timeout; t > 0 {
 		size = min(size, timeoutShare*t.Seconds()/max(c.longest, 1e-9))
 	}
-	if c.limits.Request > 0 && request > 0 {
-		size = min(size, payloadShare*float64(c.limits.Request)/float64(request))
+	if c.limits.Request > 0 && b.Request > 0 {
+		size = min(size, payloadShare*float64(c.limits.Request)/float64(b.Request))
 	}
 	if c.limits.Response > 0 && c.reply > 0 {
 		size = min(size, payloadShare*float64(c.limits.Response)/c.reply)
 	}
 	return max(1, min(int(size), ChunkMax))
+}
+
+// share is what one worker may take of an input whose end is known, so that
+// all end together. As long as the overhead takes longer than the items, one
+// round for all is best; then chunks shrink as the end comes near.
+func (c *Chunker) share(b Backlog, item float64) float64 {
+	workers := float64(max(b.Workers, 1))
+	round := math.Ceil(float64(b.Remaining+b.Flying) / workers)
+	if round*item <= c.overhead {
+		return round
+	}
+	return max(math.Ceil(float64(b.Remaining)/(workers*balance)), math.Floor(c.overhead/item))
+}
+
+// Linger returns how long a chunk that is not full should wait for more items:
+// a little of what an invocation costs anyway.
+func (c *Chunker) Linger() time.Duration {
+	return min(lingerMax, time.Duration(c.overhead*lingerShare*float64(time.Second)))
 }

@@ -1,0 +1,231 @@
+package lambdapool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/backend/inproc"
+)
+
+// distant is a backend as far away as a Lambda: each invocation takes latency
+// longer than its items.
+type distant struct {
+	*inproc.Backend
+
+	latency time.Duration
+}
+
+func (d *distant) Invoke(ctx context.Context, req *lambdapool.Request) (*lambdapool.Response, error) {
+	select {
+	case <-time.After(d.latency):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return d.Backend.Invoke(ctx, req)
+}
+
+// timed runs a map in virtual time and returns how long it took.
+func timed[A, R any](t *testing.T, b lambdapool.Backend, workers int, fn *lambdapool.Func[A, R], args []A, opts ...lambdapool.MapOption) (took time.Duration, stats lambdapool.Stats) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		e := executor(t, b, lambdapool.WithWorkers(workers))
+		start := time.Now()
+		got, err := lambdapool.Map(t.Context(), e, fn, args, opts...)
+		if err != nil || len(got) != len(args) {
+			t.Fatalf("%d results, %v", len(got), err)
+		}
+		took, stats = time.Since(start), e.Stats()
+	})
+	return took, stats
+}
+
+func TestChunksDrownTheOverhead(t *testing.T) {
+	const n, workers = 20_000, 64
+	latency := 20 * time.Millisecond
+	single, _ := timed(t, &distant{Backend: inproc.New(), latency: latency}, workers, double, upTo(n), lambdapool.ChunkSize(1))
+	auto, stats := timed(t, &distant{Backend: inproc.New(), latency: latency}, workers, double, upTo(n))
+	t.Logf("one by one %v, chosen chunks %v in %d invocations", single, auto, stats.Invocations)
+	if ratio := float64(single) / float64(auto); ratio < 50 {
+		t.Errorf("chosen chunks are %.1f times faster in virtual time, want 50", ratio)
+	}
+}
+
+func TestChunksDoNotSlowLongItems(t *testing.T) {
+	for _, tc := range []struct {
+		items, workers int
+		item           time.Duration
+	}{
+		{200, 200, time.Second}, {200, 64, time.Second}, {1000, 32, 100 * time.Millisecond}, {5, 8, time.Second},
+	} {
+		args := slices.Repeat([]time.Duration{tc.item}, tc.items)
+		latency := 20 * time.Millisecond
+		single, _ := timed(t, &distant{Backend: inproc.New(), latency: latency}, tc.workers, sleep, args, lambdapool.ChunkSize(1))
+		auto, stats := timed(t, &distant{Backend: inproc.New(), latency: latency}, tc.workers, sleep, args)
+		t.Logf("%d items of %v on %d workers: one by one %v, chosen chunks %v in %d invocations",
+			tc.items, tc.item, tc.workers, single, auto, stats.Invocations)
+		if float64(auto) > 1.02*float64(single) {
+			t.Errorf("%d items of %v on %d workers: chosen chunks take %v, one by one %v", tc.items, tc.item, tc.workers, auto, single)
+		}
+	}
+}
+
+func TestChunksOfMixedItems(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	args := make([]time.Duration, 3000)
+	var total time.Duration
+	for i := range args {
+		args[i] = time.Duration(rnd.ExpFloat64() * float64(20*time.Millisecond))
+		total += args[i]
+	}
+	single, _ := timed(t, &distant{Backend: inproc.New(), latency: 20 * time.Millisecond}, 32, sleep, args, lambdapool.ChunkSize(1))
+	auto, stats := timed(t, &distant{Backend: inproc.New(), latency: 20 * time.Millisecond}, 32, sleep, args)
+	t.Logf("work %v on 32 workers: one by one %v, chosen chunks %v in %d invocations", total/32, single, auto, stats.Invocations)
+	if auto > single*3/4 {
+		t.Errorf("chosen chunks take %v, one by one %v", auto, single)
+	}
+}
+
+func TestChunkSize(t *testing.T) {
+	for _, tc := range []struct{ n, size, invocations int }{
+		{1000, 100, 10}, {1000, 1, 1000}, {5, 100, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			e := executor(t, &distant{Backend: inproc.New(), latency: time.Second}, lambdapool.WithWorkers(1))
+			// One item alone holds the worker up until the others wait.
+			first := lambdapool.Submit(t.Context(), e, double, 0)
+			got, err := lambdapool.Map(t.Context(), e, double, upTo(tc.n), lambdapool.ChunkSize(tc.size), lambdapool.Window(tc.n))
+			if err != nil || got[tc.n-1] != 2*(tc.n-1) {
+				t.Fatal(got, err)
+			}
+			if _, err := first.Result(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if inv := e.Stats().Invocations - 1; inv != int64(tc.invocations) {
+				t.Errorf("%d items by %d took %d invocations, want %d", tc.n, tc.size, inv, tc.invocations)
+			}
+		})
+	}
+	for _, opt := range []lambdapool.MapOption{lambdapool.ChunkSize(-1), lambdapool.ChunkSize(1e6), lambdapool.Parallel(0)} {
+		if _, err := lambdapool.Map(t.Context(), pool(t), double, upTo(1), opt); !errors.Is(err, lambdapool.ErrBadArguments) {
+			t.Errorf("bad option: %v", err)
+		}
+	}
+}
+
+func TestChunksFitTheLimits(t *testing.T) {
+	e := pool(t, lambdapool.WithWorkers(1))
+	big := slices.Repeat([]string{string(make([]byte, 1<<20))}, 20)
+	got, err := lambdapool.Map(t.Context(), e, echo, big, lambdapool.ChunkSize(100))
+	if err != nil || len(got) != 20 || len(got[19]) != 1<<20 {
+		t.Errorf("Map = %d items, %v", len(got), err)
+	}
+}
+
+func TestEachItemOfAChunkHasItsOwnEnd(t *testing.T) {
+	e := pool(t, lambdapool.WithWorkers(1))
+	got, err := lambdapool.Map(t.Context(), e, half, []int{2, -2, 4, 3, 6}, lambdapool.ChunkSize(5), lambdapool.ContinueOnError())
+	if !slices.Equal(got, []int{1, 0, 2, 0, 3}) {
+		t.Errorf("values = %v", got)
+	}
+	var item *lambdapool.ItemError
+	var function *lambdapool.FunctionError
+	if !errors.As(err, &item) || item.Index != 1 || !errors.As(err, &function) {
+		t.Errorf("error = %v", err)
+	}
+}
+
+// mortal is a backend whose agent goes down with every request that carries
+// one of the deadly items.
+type mortal struct {
+	*inproc.Backend
+
+	deadly func(payload []byte) bool
+	seen   atomic.Int64
+}
+
+func (m *mortal) Invoke(ctx context.Context, req *lambdapool.Request) (*lambdapool.Response, error) {
+	m.seen.Add(1)
+	if m.deadly(req.Payload) {
+		return nil, &lambdapool.InvokeError{
+			Outcome: lambdapool.OutcomeRan, Kind: lambdapool.ErrOutOfMemory, Err: errors.New("signal: killed"), Permanent: true,
+		}
+	}
+	return m.Backend.Invoke(ctx, req)
+}
+
+func TestDeadlyItemsAreIsolated(t *testing.T) {
+	const poison = 77_777
+	deadly := func(payload []byte) bool { return slices.Contains(intsIn(t, payload), poison) }
+	args := upTo(100)
+	args[13], args[14], args[60] = poison, poison, poison
+
+	m := &mortal{Backend: inproc.New(), deadly: deadly}
+	e := executor(t, m, lambdapool.WithWorkers(4))
+	got, err := lambdapool.Map(t.Context(), e, again, args, lambdapool.ChunkSize(25), lambdapool.ContinueOnError())
+	var failed []int
+	for _, err := range err.(interface{ Unwrap() []error }).Unwrap() {
+		wantErr(t, err, lambdapool.ErrOutOfMemory)
+		failed = append(failed, err.(*lambdapool.ItemError).Index)
+	}
+	if !slices.Equal(failed, []int{13, 14, 60}) {
+		t.Errorf("failed: %v, want the deadly ones", failed)
+	}
+	for i, v := range got {
+		if v != i && !slices.Contains(failed, i) {
+			t.Errorf("item %d is %d", i, v)
+		}
+	}
+	if n := m.seen.Load(); n > 100 {
+		t.Errorf("%d invocations: halves should need fewer than one for each item", n)
+	}
+
+	m = &mortal{Backend: inproc.New(), deadly: deadly}
+	e = executor(t, m, lambdapool.WithWorkers(1))
+	gate := lambdapool.Submit(t.Context(), e, sleep, 50*time.Millisecond) // lets the items gather
+	got, err = lambdapool.Map(t.Context(), e, double, args, lambdapool.ChunkSize(25), lambdapool.ContinueOnError())
+	if err == nil || got[99] != 198 || got[0] != 0 {
+		t.Errorf("not idempotent: %v, %v", got, err)
+	}
+	if _, err := gate.Result(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := m.seen.Load(); n != 5 {
+		t.Errorf("%d invocations of a function that is not idempotent, want 5", n)
+	}
+}
+
+func TestChunksRetryItemsOnRequest(t *testing.T) {
+	var mu sync.Mutex
+	tries := map[int]int{}
+	reg := lambdapool.NewRegistry()
+	flaky := lambdapool.RegisterIn(reg, "flaky", func(_ context.Context, n int) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		tries[n]++
+		if n%10 == 0 && tries[n] < 3 {
+			return 0, fmt.Errorf("not yet")
+		}
+		return n, nil
+	})
+	synctest.Test(t, func(t *testing.T) {
+		e := pool(t, lambdapool.WithRegistry(reg), lambdapool.WithRetry(lambdapool.RetryPolicy{
+			RetryFunctionError: func(*lambdapool.FunctionError) bool { return true },
+		}))
+		got, err := lambdapool.Map(t.Context(), e, flaky, upTo(100), lambdapool.ChunkSize(20))
+		if err != nil || !slices.Equal(got, upTo(100)) {
+			t.Errorf("Map = %v, %v", got, err)
+		}
+		if tries[10] != 3 || tries[11] != 1 {
+			t.Errorf("item 10 ran %d times, item 11 %d times; want 3 and 1", tries[10], tries[11])
+		}
+	})
+}
