@@ -76,7 +76,7 @@ func prepare(ctx context.Context, cfg aws.Config, t target, o options) (*templat
 func (t *template) SignHTTP(_ context.Context, _ aws.Credentials, r *http.Request, _, service, region string, _ time.Time, opts ...func(*v4.SignerOptions)) error {
 	t.method, t.url, t.host = r.Method, *r.URL, r.Host
 	t.service, t.region = service, region
-	t.sign = append(opts, func(o *v4.SignerOptions) { o.LogSigning = false })
+	t.sign = opts
 	t.header = r.Header.Clone()
 	for name := range t.header {
 		// Written by net/http, by the signer, or about the SDK's own retries.

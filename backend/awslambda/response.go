@@ -47,9 +47,6 @@ func readBody(resp *http.Response) ([]byte, error) {
 	if n >= 0 {
 		data := make([]byte, n)
 		_, err := io.ReadFull(resp.Body, data)
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
 		return data, err
 	}
 	var buf bytes.Buffer
