@@ -13,9 +13,11 @@ type Budget struct {
 	Dollars   float64 // US dollars, by the price table of package price
 }
 
-// ErrBudget: the run was stopped because the next invocation might have
-// exceeded its [Budget].
-var ErrBudget = errors.New("budget exhausted")
+var (
+	// ErrBudget: the run was stopped because the next invocation might have
+	// exceeded its [Budget].
+	ErrBudget = errors.New("budget exhausted")
+)
 
 // WithBudget stops a run before it exceeds b: no invocation is sent if those
 // in flight and it could, each costing what the dearest so far has cost. The

@@ -174,7 +174,7 @@ func TestDeadlyItemsAreIsolated(t *testing.T) {
 	var failed []int
 	for _, err := range err.(interface{ Unwrap() []error }).Unwrap() {
 		wantErr(t, err, lambdapool.ErrOutOfMemory)
-		failed = append(failed, err.(*lambdapool.ItemError).Index)
+		failed = append(failed, itemIndex(t, err))
 	}
 	if !slices.Equal(failed, []int{13, 14, 60}) {
 		t.Errorf("failed: %v, want the deadly ones", failed)

@@ -105,7 +105,7 @@ func newDynamicFunction(name string, fn any) (*Function, error) {
 			out = v.Call(args)
 		}
 		if returnsError {
-			if err, _ := out[len(out)-1].Interface().(error); err != nil {
+			if err, _ := reflect.TypeAssert[error](out[len(out)-1]); err != nil {
 				return nil, err
 			}
 			out = out[:len(out)-1]

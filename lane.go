@@ -209,7 +209,7 @@ func (l *lane) size() int {
 func (l *lane) call(items []laneItem) *call {
 	ch := &chunk{lane: l, items: items}
 	c := &call{promise: &ch.promise, sink: ch, chunk: ch, accepted: items[0].accepted}
-	ch.exec, ch.fn, ch.promise.call = l.e, l.fn, c
+	ch.exec, ch.fn, ch.call = l.e, l.fn, c
 	for i := range items {
 		if items[i].accepted.Before(c.accepted) {
 			c.accepted = items[i].accepted

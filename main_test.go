@@ -149,3 +149,14 @@ func wantErr(t *testing.T, err error, targets ...error) {
 		}
 	}
 }
+
+// itemIndex returns which item an error is about.
+func itemIndex(t *testing.T, err error) int {
+	t.Helper()
+	var item *lambdapool.ItemError
+	if !errors.As(err, &item) {
+		t.Errorf("%v is no ItemError", err)
+		return -1
+	}
+	return item.Index
+}

@@ -80,7 +80,7 @@ func TestMapContinueOnError(t *testing.T) {
 	}
 	var indexes []int
 	for _, err := range joined.Unwrap() {
-		indexes = append(indexes, err.(*lambdapool.ItemError).Index)
+		indexes = append(indexes, itemIndex(t, err))
 	}
 	if !slices.Equal(indexes, []int{1, 3}) {
 		t.Errorf("failed items %v, want 1 and 3", indexes)

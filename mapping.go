@@ -192,7 +192,7 @@ func (m *mapping[R]) seen() {
 
 // start sets the run going.
 func (m *mapping[R]) start(args iter.Seq2[[]byte, error]) {
-	m.ctx, m.cancel = context.WithCancel(m.parent)
+	m.ctx, m.cancel = context.WithCancel(m.parent) //nolint:gosec // batchesOf cancels when the run ends
 	m.fed = make(chan struct{})
 	m.news, m.room = make(chan struct{}, 1), make(chan struct{}, 1)
 	m.lane = &lane{

@@ -102,8 +102,7 @@ type delayed struct {
 	call *call
 }
 
-func (q *delayQueue) pop()             { heap.Pop(&q.heap) }
-func (q *delayQueue) first() time.Time { return q.heap[0].at }
+func (q *delayQueue) pop() { heap.Pop(&q.heap) }
 
 // push adds a call. live is how many calls there are at all: where calls that
 // have ended outnumber them, they go, so that a timeout of an hour does not

@@ -262,11 +262,11 @@ func TestOddInput(t *testing.T) {
 func TestAskAgain(t *testing.T) {
 	l := schedule.NewLimiter(2000, schedule.LambdaLaw())
 	now := epoch
-	n, again := fill(l, now)
+	n, _ := fill(l, now)
 	release(l, n/2, now.Add(time.Millisecond), schedule.Result{Verdict: schedule.TooMany, Started: now})
 	for range 1000 {
 		before := l.Inflight()
-		n, again = fill(l, now)
+		n, again := fill(l, now)
 		if again.IsZero() {
 			break
 		}
