@@ -69,3 +69,10 @@ func ExampleBackend_Err() {
 	fmt.Println(b.Err())
 	// Output: lambdapool: inproc: WithConcurrency(0): must be from 1 to 100000
 }
+
+// Payloads that an invocation cannot carry go through a store, in memory here.
+func ExampleWithStoreThreshold() {
+	b := inproc.New(inproc.WithStoreThreshold(1 << 20))
+	fmt.Println(b.Store().Threshold(), b.StoreOption())
+	// Output: 1048576 inproc.WithStoreThreshold
+}

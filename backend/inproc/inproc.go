@@ -45,6 +45,7 @@ type Backend struct {
 	base    context.Context // of every invocation; ends with Close
 	cancel  context.CancelFunc
 	closing func() error
+	store   *store
 	number  atomic.Uint64  // of requests
 	active  sync.WaitGroup // Invoke calls
 
@@ -60,6 +61,7 @@ var _ lambdapool.Backend = (*Backend)(nil)
 func New(opts ...Option) *Backend {
 	b := &Backend{
 		config:   config{workers: runtime.GOMAXPROCS(0), timeout: maxTimeout},
+		store:    &store{objects: map[string][]byte{}},
 		handlers: map[*lambdapool.Registry]*agent.Handler{},
 	}
 	b.base, b.cancel = context.WithCancel(context.Background())
@@ -73,6 +75,7 @@ func New(opts ...Option) *Backend {
 			b.err = errors.Join(b.err, fmt.Errorf("lambdapool: inproc: %w", err))
 		}
 	}
+	b.store.threshold = b.threshold
 	return b
 }
 
@@ -183,7 +186,7 @@ func (b *Backend) begin(asked *lambdapool.Registry) (*agent.Handler, error) {
 		return nil, refusal(lambdapool.ErrClosed, errors.New("the inproc backend was closed"))
 	}
 	if h = b.handlers[r]; h == nil {
-		h = agent.NewHandler(r)
+		h = b.newHandler(r)
 		b.handlers[r] = h
 	}
 	b.active.Add(1)

@@ -69,6 +69,7 @@ func TestBadOptions(t *testing.T) {
 		{inproc.WithTimeout(-time.Second), "WithTimeout(-1s)"},
 		{inproc.WithTimeout(time.Hour), "WithTimeout(1h0m0s)"},
 		{inproc.WithRegistry(nil), "the registry is nil"},
+		{inproc.WithStoreThreshold(0), "WithStoreThreshold(0): must be at least 1"},
 		{nil, "an option is nil"},
 	} {
 		b := inproc.New(tt.opt)

@@ -12,9 +12,10 @@ import (
 type Option func(*config) error
 
 type config struct {
-	workers  int
-	timeout  time.Duration
-	registry *lambdapool.Registry // nil: the request's
+	workers   int
+	timeout   time.Duration
+	registry  *lambdapool.Registry // nil: the request's
+	threshold int                  // of the store; 0: what does not fit otherwise
 }
 
 // WithConcurrency sets how many invocations an executor keeps in flight unless
@@ -52,6 +53,19 @@ func WithTimeout(d time.Duration) Option {
 			return fmt.Errorf("WithTimeout(%v): must be from 1ms to %v", d, maxTimeout)
 		}
 		c.timeout = d
+		return nil
+	}
+}
+
+// WithStoreThreshold has payloads above so many bytes go through the object store,
+// in memory, although an invocation could carry them: for tests of what large
+// payloads meet. The default is what an invocation cannot carry.
+func WithStoreThreshold(bytes int) Option {
+	return func(c *config) error {
+		if bytes < 1 {
+			return fmt.Errorf("WithStoreThreshold(%d): must be at least 1", bytes)
+		}
+		c.threshold = bytes
 		return nil
 	}
 }

@@ -30,9 +30,16 @@
 // of the agent are not counted. Event invocations are queued in memory and lost
 // with the process.
 //
+// # Large payloads
+//
+// Arguments and results that an invocation cannot carry go through an object store
+// of the embedded Lambda, as they go through S3 on AWS: agents get links, which
+// expire, and plain HTTP. [WithStoreSize] bounds it.
+//
 // # Nothing stays behind
 //
-// No file is created. Close ends all agents, with the processes that they
+// No file with a name is created; payloads too large for an invocation lie in files
+// without one, which go with the process. Close ends all agents, with the processes that they
 // started, and frees the port. If this process ends without Close, even by
 // SIGKILL, an agent hears of it through a pipe that only this process holds, and
 // ends itself and its children. A program given by WithBinary that does not call

@@ -121,3 +121,15 @@ func ExampleWithMemory() {
 	fmt.Println(err)
 	// Output: lambdapool: local: memory 64 MB: must be 128 to 10240 MB
 }
+
+// Payloads that an invocation cannot carry go through a store of the backend's own.
+func ExampleWithStoreSize() {
+	b, err := local.New(local.WithStoreSize(1<<30), local.WithStoreThreshold(1<<20))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer b.Close()
+	fmt.Println(b.Store().Threshold(), b.StoreOption())
+	// Output: 1048576 local.WithStoreSize
+}

@@ -30,6 +30,7 @@ type Backend struct {
 	server      *http.Server
 	spawner     *spawner
 	fn          *function
+	store       *store
 	client      *awslambda.Backend
 
 	closing  atomic.Bool
@@ -85,6 +86,7 @@ func open(cfg config) (*Backend, error) {
 		endpoint:    "http://" + address,
 		spawner:     spawner,
 		fn:          newFunction(cfg, spawner, address),
+		store:       newStore(cfg, "http://"+address),
 	}
 	b.client, err = b.newClient()
 	if err != nil {
@@ -96,6 +98,7 @@ func open(cfg config) (*Backend, error) {
 	api := &invokeAPI{auth: newAuthenticator(b.Credentials()), fn: b.fn}
 	api.route(mux)
 	routeRuntime(mux, b.fn.pool.find)
+	b.store.route(mux)
 	b.server = newServer(mux, cfg.logger)
 	go func() { _ = b.server.Serve(listener) }() // http.ErrServerClosed
 	return b, nil
@@ -182,6 +185,7 @@ func (b *Backend) Close() error {
 		if b.server.Shutdown(ctx) != nil {
 			b.closeErr = errors.Join(b.closeErr, b.server.Close())
 		}
+		b.store.close()
 		b.spawner.close()
 	})
 	return b.closeErr

@@ -39,6 +39,9 @@ type config struct {
 	env         map[string]string
 	logOutput   io.Writer
 	logger      *slog.Logger
+
+	storeSize      int64
+	storeThreshold int
 }
 
 func defaults() config {
@@ -54,6 +57,7 @@ func defaults() config {
 		env:         map[string]string{},
 		logOutput:   io.Discard,
 		logger:      slog.New(slog.DiscardHandler),
+		storeSize:   storeSize,
 	}
 }
 
@@ -203,6 +207,31 @@ func WithLogger(l *slog.Logger) Option {
 			return fmt.Errorf("logger: nil (leave the option out to discard)")
 		}
 		c.logger = l
+		return nil
+	}
+}
+
+// WithStoreSize bounds the bytes of large payloads that are kept in temporary files,
+// all together; the default is 4 GiB. A call whose payload has no room then fails,
+// and is tried again while it has time.
+func WithStoreSize(bytes int64) Option {
+	return func(c *config) error {
+		if bytes < 1 {
+			return fmt.Errorf("size of the store: %d bytes: must be at least 1", bytes)
+		}
+		c.storeSize = bytes
+		return nil
+	}
+}
+
+// WithStoreThreshold has payloads above so many bytes go through the store although an
+// invocation could carry them. The default is what an invocation cannot carry.
+func WithStoreThreshold(bytes int) Option {
+	return func(c *config) error {
+		if bytes < 1 {
+			return fmt.Errorf("threshold of the store: %d bytes: must be at least 1", bytes)
+		}
+		c.storeThreshold = bytes
 		return nil
 	}
 }

@@ -46,6 +46,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		{local.WithFunctionName(strings.Repeat("a", 65)), "must be 1 to 64"},
 		{local.WithLogOutput(nil), "log output: nil writer"},
 		{local.WithLogger(nil), "logger: nil"},
+		{local.WithStoreSize(0), "size of the store: 0 bytes: must be at least 1"},
+		{local.WithStoreThreshold(-1), "threshold of the store: -1 bytes: must be at least 1"},
 		{env("AWS_LAMBDA_RUNTIME_API", "x"), "environment variable AWS_LAMBDA_RUNTIME_API: reserved for the platform"},
 		{env("AWS_SECRET_ACCESS_KEY", "x"), "AWS_SHARED_CREDENTIALS_FILE"},
 		{env("LAMBDAPOOL_LIFELINE_FD", "4"), "reserved for the platform"},
