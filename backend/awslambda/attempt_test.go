@@ -184,6 +184,22 @@ func TestOneAttempt(t *testing.T) {
 	}
 }
 
+// A reply may take its time between the pieces.
+func TestSlowReply(t *testing.T) {
+	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		for i := range 5 {
+			fmt.Fprint(w, i)
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	resp, err := f.open(t).Invoke(t.Context(), &lambdapool.Request{Payload: []byte(payload)})
+	if err != nil || string(resp.Payload) != "01234" {
+		t.Errorf("%+v, %v", resp, err)
+	}
+}
+
 // A connection that was reused from an earlier call, and fails, still makes for one request.
 func TestOneAttemptOnReusedConnection(t *testing.T) {
 	fail := false
@@ -229,7 +245,7 @@ func TestNoConnection(t *testing.T) {
 			t.TLSClientConfig.RootCAs = nil
 		})}, true, "AWS_CA_BUNDLE"},
 		{"proxy refuses", []awslambda.Option{awslambda.WithHTTPTransport(func(tr *http.Transport) {
-			tr.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
 				return nil, errors.New("proxyconnect tcp: 407 Proxy Authentication Required")
 			}
 		})}, false, "proxy"},

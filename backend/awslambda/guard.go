@@ -29,10 +29,10 @@ type guard struct {
 	limit  time.Duration
 }
 
-// errNoReply is the cause with which the guard cancels a call.
-type errNoReply struct{ limit, margin time.Duration }
+// A noReplyError is the cause with which the guard cancels a call.
+type noReplyError struct{ limit, margin time.Duration }
 
-func (e *errNoReply) Error() string {
+func (e *noReplyError) Error() string {
 	return fmt.Sprintf("no reply within the function's timeout of %v and %v more: the connection was lost without a trace", e.limit, e.margin)
 }
 
@@ -56,7 +56,7 @@ func (g *guard) expire(ctx context.Context, cancel context.CancelCauseFunc) {
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
-		cancel(&errNoReply{g.limit, g.margin})
+		cancel(&noReplyError{g.limit, g.margin})
 	}
 }
 

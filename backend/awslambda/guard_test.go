@@ -17,8 +17,6 @@ func TestGuard(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			return 3 * time.Minute
 		}}
-		start := time.Now()
-
 		_, done := g.watch(t.Context())
 		time.Sleep(44 * time.Second)
 		done()
@@ -28,13 +26,13 @@ func TestGuard(t *testing.T) {
 		}
 
 		for range 3 {
-			start = time.Now()
+			start := time.Now()
 			ctx, done := g.watch(t.Context())
 			<-ctx.Done()
 			if took, want := time.Since(start), 3*time.Minute+45*time.Second; took != want {
 				t.Errorf("given up after %v, want %v", took, want)
 			}
-			var overdue *errNoReply
+			var overdue *noReplyError
 			if cause := context.Cause(ctx); !errors.As(cause, &overdue) {
 				t.Errorf("cause %v", cause)
 			}

@@ -20,7 +20,7 @@ const hintRunsOn = "the function runs on, and is billed, until it is done or its
 // context that Invoke was given, ctx the same within the guard.
 func (b *Backend) lost(caller, ctx context.Context, outcome lambdapool.Outcome, err error) *lambdapool.InvokeError {
 	e := &lambdapool.InvokeError{Outcome: outcome, Err: err}
-	var overdue *errNoReply
+	var overdue *noReplyError
 	switch {
 	case errors.Is(caller.Err(), context.Canceled):
 		e.Kind, e.Err = lambdapool.ErrCanceled, context.Canceled

@@ -166,7 +166,7 @@ func TestCodes(t *testing.T) {
 		t.Run(fmt.Sprint(row.status, row.code), func(t *testing.T) {
 			e := f.fails(t, b, 1)
 			got := codeRow{row.status, row.code, e.Outcome, e.Kind, e.Permanent}
-			if diff := cmp.Diff(row, got, cmp.AllowUnexported(codeRow{}), cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) })); diff != "" {
+			if diff := cmp.Diff(row, got, cmp.AllowUnexported(codeRow{}), cmp.Comparer(errors.Is)); diff != "" {
 				t.Errorf("%v (-want +got):\n%s", e, diff)
 			}
 			if e.RequestID != "id-1" {

@@ -26,7 +26,7 @@ const (
 	secretToken = "planted-session-token"
 )
 
-// A fakeLambda is a TLS server that offers HTTP/2 and counts what reaches it.
+// A fakeLambda is a TLS server that wants HTTP/2 and counts what reaches it.
 type fakeLambda struct {
 	*httptest.Server
 	requests atomic.Int64 // invocations whose header arrived
@@ -48,6 +48,7 @@ func newFake(t *testing.T, handle http.HandlerFunc) *fakeLambda {
 	f.Config.ErrorLog = log.New(io.Discard, "", 0)
 	f.StartTLS()
 	base := f.TLS.Clone()
+	base.NextProtos = []string{"h2"} // and nothing else; it puts up with clients that have never heard of it
 	f.TLS.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
 		for _, p := range h.SupportedProtos {
 			f.hello.Store(p, true)

@@ -131,11 +131,8 @@ func capture(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer e.Close()
-	if _, err := lambdapool.Call(ctx, e, add, 41); err != nil {
-		return nil, err
-	}
-	return r.payload, nil
+	_, err = lambdapool.Call(ctx, e, add, 41)
+	return r.payload, errors.Join(err, e.Close())
 }
 
 type recorder struct {

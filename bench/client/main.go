@@ -18,6 +18,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,7 +52,7 @@ func run(ctx context.Context, p params, out io.Writer) error {
 	if p.inflight < 1 || p.rounds < 1 || p.slice <= 0 || p.latency < 0 {
 		return errors.New("-inflight, -rounds and -time must be above zero, -latency not below")
 	}
-	server, err := startServer(p.latency)
+	server, err := startServer(ctx, p.latency)
 	if err != nil {
 		return err
 	}
@@ -115,15 +116,16 @@ func measure(ctx context.Context, call func(context.Context) error, p params) (s
 func table(out io.Writer, p params, clients []client, samples [][]sample) error {
 	base := median(samples[0])
 	tuned := median(samples[1])
-	text := fmt.Sprintf("%d in flight, %v latency, TLS, %d rounds of %v, medians\n\n", p.inflight, p.latency, p.rounds, p.slice)
-	text += "| client | calls/s | CPU per call | calls/s, SDK = 1 | calls/s, tuned = 1 | CPU, tuned = 1 |\n"
-	text += "|---|---:|---:|---:|---:|---:|\n"
+	var text strings.Builder
+	fmt.Fprintf(&text, "%d in flight, %v latency, TLS, %d rounds of %v, medians\n\n", p.inflight, p.latency, p.rounds, p.slice)
+	text.WriteString("| client | calls/s | CPU per call | calls/s, SDK = 1 | calls/s, tuned = 1 | CPU, tuned = 1 |\n")
+	text.WriteString("|---|---:|---:|---:|---:|---:|\n")
 	for i, c := range clients {
 		m := median(samples[i])
-		text += fmt.Sprintf("| %s | %.0f | %.0f µs | %.2f | %.2f | %.2f |\n", c.name, m.rate,
+		fmt.Fprintf(&text, "| %s | %.0f | %.0f µs | %.2f | %.2f | %.2f |\n", c.name, m.rate,
 			float64(m.cpu)/float64(time.Microsecond), m.rate/base.rate, m.rate/tuned.rate, float64(m.cpu)/float64(tuned.cpu))
 	}
-	_, err := io.WriteString(out, text)
+	_, err := io.WriteString(out, text.String())
 	return err
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -41,12 +42,12 @@ type hello struct {
 	Cert []byte
 }
 
-func startServer(latency time.Duration) (*server, error) {
+func startServer(ctx context.Context, latency time.Duration) (*server, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(exe)
+	cmd := exec.CommandContext(ctx, exe) //nolint:gosec // this very program
 	cmd.Env = append(os.Environ(), serverEnv+"="+latency.String())
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
@@ -97,7 +98,7 @@ func serve(in io.Reader, out io.Writer) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -131,7 +132,11 @@ func answer(latency time.Duration) http.HandlerFunc {
 		if err != nil {
 			return
 		}
-		time.Sleep(latency)
+		select {
+		case <-time.After(latency):
+		case <-r.Context().Done():
+			return
+		}
 		reply, err := handler.Invoke(r.Context(), payload)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
