@@ -59,10 +59,10 @@ func errNotFound(arn string) *apiError {
 	return &apiError{status: http.StatusNotFound, code: "ResourceNotFoundException", message: "Function not found: " + arn}
 }
 
-func errRequestTooLarge(limit int) *apiError {
+func errRequestTooLarge(limit int, operation string) *apiError {
 	return &apiError{
 		status: http.StatusRequestEntityTooLarge, code: "RequestEntityTooLargeException",
-		message: "Request must be smaller than " + strconv.Itoa(limit) + " bytes for the InvokeFunction operation",
+		message: "Request must be smaller than " + strconv.Itoa(limit) + " bytes for the " + operation + " operation",
 	}
 }
 

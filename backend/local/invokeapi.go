@@ -2,13 +2,9 @@ package local
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -43,7 +39,7 @@ func (a *invokeAPI) signed(limit int, serve func(http.ResponseWriter, *http.Requ
 		id := newRequestID()
 		w.Header().Set("X-Amzn-RequestId", id)
 		w.Header().Set("X-Amz-Request-Id", id)
-		body, refused := a.admit(r, limit)
+		_, body, refused := a.auth.admit(r, limit, "InvokeFunction")
 		if refused == nil {
 			refused = serve(w, r, body)
 		}
@@ -51,40 +47,6 @@ func (a *invokeAPI) signed(limit int, serve func(http.ResponseWriter, *http.Requ
 			refused.write(w)
 		}
 	}
-}
-
-// admit checks the sender and reads the body.
-func (a *invokeAPI) admit(r *http.Request, limit int) ([]byte, *apiError) {
-	claim, refused := a.auth.claim(r)
-	if refused != nil {
-		return nil, refused
-	}
-	sum := &summed{ReadCloser: r.Body, hash: sha256.New()}
-	r.Body = sum
-	body, err := readLimited(r, limit)
-	var tooLarge *http.MaxBytesError
-	if err != nil && !errors.As(err, &tooLarge) {
-		return nil, errInvalidContent("The request body ended early: " + err.Error())
-	}
-	if refused := a.auth.verify(r, claim, [sha256.Size]byte(sum.hash.Sum(nil))); refused != nil {
-		return nil, refused
-	}
-	if tooLarge != nil {
-		return nil, errRequestTooLarge(limit)
-	}
-	return body, nil
-}
-
-// summed hashes what is read from a body.
-type summed struct {
-	io.ReadCloser
-	hash hash.Hash
-}
-
-func (s *summed) Read(p []byte) (int, error) {
-	n, err := s.ReadCloser.Read(p)
-	s.hash.Write(p[:n])
-	return n, err
 }
 
 // invoke is the Invoke operation.
@@ -108,7 +70,7 @@ func (a *invokeAPI) invoke(w http.ResponseWriter, r *http.Request, body []byte) 
 		return errValidation("logType", logType, "Member must satisfy enum value set: [None, Tail]")
 	}
 	if kind == "Event" && len(body) > codec.MaxEventRequest {
-		return errRequestTooLarge(codec.MaxEventRequest)
+		return errRequestTooLarge(codec.MaxEventRequest, "InvokeFunction")
 	}
 	if refused := checkJSON(body); refused != nil {
 		return refused
@@ -142,6 +104,9 @@ func (a *invokeAPI) invoke(w http.ResponseWriter, r *http.Request, body []byte) 
 		}
 		w.WriteHeader(http.StatusAccepted)
 		return nil
+	}
+	if f := a.fn.faults; f != nil {
+		return f.serve(w, r, a.fn, inv, logType == "Tail")
 	}
 	res := a.fn.invoke(inv)
 	if res.refused != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,12 +26,14 @@ const amzDate = "20060102T150405Z"
 // (AWS Signature Version 4, in the Authorization header). Safe for concurrent use.
 type authenticator struct {
 	credentials aws.Credentials
+	services    []string // the signing names it admits
 	signer      *v4.Signer
 	now         func() time.Time
 }
 
-func newAuthenticator(accessKeyID, secretAccessKey string) *authenticator {
+func newAuthenticator(accessKeyID, secretAccessKey string, services ...string) *authenticator {
 	return &authenticator{
+		services:    services,
 		credentials: aws.Credentials{AccessKeyID: accessKeyID, SecretAccessKey: secretAccessKey},
 		signer:      v4.NewSigner(),
 		now:         time.Now,
@@ -39,6 +42,7 @@ func newAuthenticator(accessKeyID, secretAccessKey string) *authenticator {
 
 // A claim is what an Authorization header says about its sender, not yet believed.
 type claim struct {
+	service       string
 	region        string
 	date          time.Time
 	signedHeaders []string
@@ -87,10 +91,10 @@ func (a *authenticator) claim(r *http.Request) (*claim, *apiError) {
 	if skew := a.now().Sub(date); skew > maxSkew || skew < -maxSkew {
 		return nil, denied("InvalidSignatureException", "Signature expired: %s is %v from the service's clock, at most %v are allowed", date.Format(amzDate), skew.Round(time.Second), maxSkew)
 	}
-	if scope[1] != date.Format("20060102") || scope[3] != "lambda" || scope[4] != "aws4_request" {
-		return nil, denied("InvalidSignatureException", "Credential should be scoped to the date of X-Amz-Date, to service 'lambda' and to 'aws4_request'.")
+	if scope[1] != date.Format("20060102") || !slices.Contains(a.services, scope[3]) || scope[4] != "aws4_request" {
+		return nil, denied("InvalidSignatureException", "Credential should be scoped to the date of X-Amz-Date, to service '%s' and to 'aws4_request'.", strings.Join(a.services, "' or '"))
 	}
-	c.region, c.date = scope[2], date
+	c.service, c.region, c.date = scope[3], scope[2], date
 	return &c, nil
 }
 
@@ -127,7 +131,7 @@ func (a *authenticator) verify(r *http.Request, c *claim, sum [sha256.Size]byte)
 	if !host {
 		return mismatch
 	}
-	if err := a.signer.SignHTTP(r.Context(), a.credentials, again, hash, "lambda", c.region, c.date); err != nil {
+	if err := a.signer.SignHTTP(r.Context(), a.credentials, again, hash, c.service, c.region, c.date); err != nil {
 		return mismatch
 	}
 	_, signature, _ := strings.Cut(again.Header.Get("Authorization"), "Signature=")
