@@ -35,7 +35,8 @@ type function struct {
 	memory  *memoryWatch
 	pool    *pool
 	events  *events
-	address string // host:port of the Runtime API
+	faults  *faults // nil: none
+	address string  // host:port of the Runtime API
 }
 
 func newFunction(cfg config, spawner *spawner, address string) *function {
@@ -48,6 +49,7 @@ func newFunction(cfg config, spawner *spawner, address string) *function {
 	}
 	f.pool = newPool(cfg.concurrency, cfg.idleTimeout, f.start)
 	f.events = newEvents(f)
+	f.faults = newFaults(cfg.faults)
 	return f
 }
 
@@ -203,6 +205,7 @@ func (f *function) mainHint() string {
 
 // close ends all environments and drops the events that wait.
 func (f *function) close() {
+	f.faults.close()
 	f.events.close()
 	f.pool.close()
 	f.events.wait()

@@ -42,6 +42,7 @@ type config struct {
 
 	storeSize      int64
 	storeThreshold int
+	faults         *Faults // nil: none
 }
 
 func defaults() config {

@@ -53,6 +53,11 @@ func runtimeAccepted(w http.ResponseWriter) {
 
 // serveNext ends the invocation that ran and blocks until there is another.
 func (s *sandbox) serveNext(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-s.polled:
+	default:
+		s.fn.faults.delayStart(s.exited)
+	}
 	s.mu.Lock()
 	switch {
 	case s.current != nil && !s.current.answered:
@@ -97,12 +102,16 @@ func (s *sandbox) serveNext(w http.ResponseWriter, r *http.Request) {
 	if inv.clientContext != "" {
 		h.Set("Lambda-Runtime-Client-Context", inv.clientContext)
 	}
+	inv.fate.doom(s)
 	_, _ = w.Write(inv.payload) // if the runtime is gone, its process says so
 }
 
 // answer ends the runtime's work on the invocation that the request names,
 // unless it has none by that name or has answered before.
 func (s *sandbox) answer(w http.ResponseWriter, r *http.Request, payload []byte, errType string) bool {
+	if s.silenced(r.PathValue("id")) {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

@@ -19,6 +19,7 @@ const (
 	stopTimeout            // its invocation's time was up
 	stopInit               // it did not ask for work in time, or said that it could not start
 	stopMemory             // it outgrew its memory
+	stopCrash              // a fault on request
 	stopIdle               // it had no work for long
 	stopClose              // the backend closes
 )
@@ -30,6 +31,7 @@ type invocation struct {
 	clientContext string // JSON
 	traceID       string
 	payload       []byte
+	fate          *fate // nil: nothing befalls it
 
 	// Set and read under the sandbox's lock once it is delivered.
 	deadline time.Time
@@ -129,6 +131,7 @@ func (s *sandbox) run(inv *invocation) (result, bool) {
 	}
 	select {
 	case <-inv.done:
+		inv.fate.straggle(time.Since(inv.began), inv, s.exited)
 		if s.sample() > s.fn.memory.limit { // between two samples
 			s.stop(stopMemory)
 			<-s.exited
@@ -259,7 +262,10 @@ func (s *sandbox) saw(bytes int64) {
 func (s *sandbox) ended() {
 	state := s.proc.wait()
 	s.ending = "Runtime exited without providing a reason" // Lambda's words for exit status 0
-	if !state.Success() {
+	switch {
+	case s.why() == stopCrash:
+		s.ending = "Runtime exited with error: exit status 2" // that of a Go program that dies
+	case !state.Success():
 		s.ending = "Runtime exited with error: " + state.String()
 	}
 	s.logs.close()
