@@ -104,6 +104,9 @@ func (c *call) failed(a schedule.Attempt, refusal *InvokeError) schedule.Attempt
 	return a
 }
 
+// overdue reports whether the call's time is up.
+func (c *call) overdue(now time.Time) bool { return !c.due.IsZero() && !c.due.After(now) }
+
 // remaining is the time left for the agent, as the envelope has it: 0 means
 // no deadline, so what is over is almost nothing instead.
 func (c *call) remaining() time.Duration {

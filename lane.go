@@ -3,6 +3,7 @@ package lambdapool
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/lambdapool/lambdapool/internal/schedule"
@@ -22,15 +23,16 @@ type lane struct {
 	window   int             // items that can wait at most; 0: more than an invocation wants
 	budget   Budget
 
+	bytes atomic.Int64 // of the waiting items' arguments; written under e.mu
+	most  atomic.Int64 // the largest want so far; written under e.mu
+
 	items   itemQueue
-	bytes   int       // of the waiting items' arguments
 	pushed  int       // items so far
 	total   int       // items of the whole input; -1: not known
 	listed  bool      // in e.ready
 	ended   error     // why no more items are taken
 	whole   bool      // the input has ended
 	want    int       // items that the next invocation should carry
-	most    int       // the largest want so far
 	hold    time.Time // until then, fewer items than wanted wait for more
 	chunker *schedule.Chunker
 	tally   tally
@@ -97,7 +99,7 @@ func (l *lane) push(it laneItem) error {
 	}
 	defer e.mu.Unlock()
 	l.items.push(it)
-	l.bytes += len(it.args)
+	l.bytes.Add(int64(len(it.args)))
 	e.waiting++
 	if e.timeout > 0 {
 		e.wake(it.accepted.Add(e.timeout))
@@ -143,6 +145,9 @@ func (l *lane) linger(now time.Time) {
 // sendable reports whether an invocation may be formed now. e.mu is held.
 func (l *lane) sendable(now time.Time) bool {
 	n := l.items.len()
+	if n > 0 && l.e.timeout > 0 && !l.items.at(0).accepted.Add(l.e.timeout).After(now) {
+		return false // the alarm is about to end it
+	}
 	return n > 0 && (n >= l.want || l.whole || !now.Before(l.hold)) && l.affordable()
 }
 
@@ -150,7 +155,7 @@ func (l *lane) sendable(now time.Time) bool {
 func (l *lane) cut(n int) []laneItem {
 	items := l.items.cut(n)
 	for i := range items {
-		l.bytes -= len(items[i].args)
+		l.bytes.Add(-int64(len(items[i].args)))
 	}
 	l.e.waiting -= n
 	return items
@@ -179,7 +184,7 @@ func (l *lane) size() int {
 	if n == 0 {
 		b := schedule.Backlog{
 			Remaining: -1, Ready: ready, Flying: l.tally.running,
-			Workers: l.e.limiter.Limit(), Request: l.bytes/ready + itemOverhead,
+			Workers: l.e.limiter.Limit(), Request: int(l.bytes.Load())/ready + itemOverhead,
 		}
 		if l.total >= 0 {
 			b.Remaining = l.total - l.pushed + ready
@@ -190,7 +195,7 @@ func (l *lane) size() int {
 		n = min(n, l.window)
 	}
 	l.want = n
-	l.most = max(l.most, n)
+	l.most.Store(max(l.most.Load(), int64(n)))
 	n = min(n, ready)
 	if limit := l.e.limits.Request; limit > 0 {
 		// The first item goes in any case: what does not fit alone is told so.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lambdapool/lambdapool/internal/schedule"
@@ -16,11 +17,12 @@ import (
 // take them from there and hand over what became of them, never waiting for the
 // consumer.
 type mapping[R any] struct {
-	e      *Executor
-	fn     *Function
-	cfg    mapConfig
-	parent context.Context // the caller's
-	total  int             // items of the input; -1: not known
+	e       *Executor
+	fn      *Function
+	cfg     mapConfig
+	parent  context.Context // the caller's
+	total   int             // items of the input; -1: not known
+	journal *recording[R]   // nil: none
 
 	ctx    context.Context // of the calls: ends with the run
 	cancel context.CancelFunc
@@ -29,15 +31,24 @@ type mapping[R any] struct {
 	news   chan struct{} // holds an entry when batches has
 	room   chan struct{} // holds an entry when there may be room again
 
+	// What feeder and consumer tell each other for every item, without a lock.
+	place    atomic.Int32 // where the feeder is
+	pulled   atomic.Int64 // items taken in; only the feeder writes
+	consumed atomic.Int64 // of them, those that the consumer has seen
+	waiting  atomic.Bool  // the feeder waits for room
+
 	mu       sync.Mutex
 	batches  [][]Result[R] // ended, on the way to the consumer
-	pulled   int           // items taken in
-	consumed int           // of them, those that the consumer has seen
 	whole    bool          // the input was read to its end
-	stopped  bool          // no more items are taken in
-	inInput  bool          // the feeder is in the caller's input
 	panicked any           // what the input panicked with
 }
+
+// The places of the feeder.
+const (
+	atWork  int32 = iota // in this package
+	inInput              // in the caller's input
+	stopped              // takes no more items in, wherever it is
+)
 
 // The default window. With one item per invocation it is a few for each worker;
 // with more, a few chunks for each.
@@ -51,19 +62,15 @@ const (
 
 // full reports whether the window has no room for another item.
 func (m *mapping[R]) full() bool {
-	m.mu.Lock()
-	ahead := m.pulled - m.consumed
-	m.mu.Unlock()
+	ahead := int(m.pulled.Load() - m.consumed.Load())
 	if m.cfg.window > 0 {
 		return ahead >= m.cfg.window
 	}
 	if ahead < max(minWindow, windowPerWorker*m.e.workers) {
 		return false
 	}
-	m.e.mu.Lock()
-	defer m.e.mu.Unlock()
-	l := m.lane
-	return l.bytes > windowBytes || ahead >= min(windowMax, chunksPerWorkers*m.e.workers*l.most)
+	return m.lane.bytes.Load() > windowBytes ||
+		ahead >= min(windowMax, chunksPerWorkers*m.e.workers*int(m.lane.most.Load()))
 }
 
 // feed pulls args until they end, the run does, or the input panics.
@@ -71,8 +78,9 @@ func (m *mapping[R]) feed(args iter.Seq2[[]byte, error]) {
 	defer close(m.fed)
 	defer func() {
 		p := recover()
+		m.place.CompareAndSwap(inInput, atWork)
 		m.mu.Lock()
-		m.panicked, m.inInput = p, false
+		m.panicked = p
 		m.mu.Unlock()
 		if p != nil {
 			m.cancel()
@@ -82,20 +90,16 @@ func (m *mapping[R]) feed(args iter.Seq2[[]byte, error]) {
 		return
 	}
 	for data, err := range args {
-		index, ok := m.take()
-		if !ok {
+		if !m.place.CompareAndSwap(inInput, atWork) {
 			return
 		}
-		it := laneItem{index: index, args: data, accepted: time.Now()}
-		if err == nil {
-			err = m.lane.push(it)
-		}
-		if err != nil {
-			m.refuse(it, err)
-		}
-		if !m.pull() {
+		it := laneItem{index: int(m.pulled.Add(1)) - 1, args: data, accepted: time.Now()}
+		if !m.enter(it, err) || !m.pull() {
 			return
 		}
+	}
+	if m.place.CompareAndSwap(inInput, atWork) && !m.recallEnd() {
+		return
 	}
 	m.mu.Lock()
 	m.whole = true
@@ -106,28 +110,39 @@ func (m *mapping[R]) feed(args iter.Seq2[[]byte, error]) {
 // pull waits for room for one more item, and reports whether the run goes on.
 func (m *mapping[R]) pull() bool {
 	for m.full() {
+		m.waiting.Store(true)
+		if !m.full() { // the consumer may not have seen that it should tell
+			break
+		}
 		select {
 		case <-m.room:
 		case <-m.ctx.Done():
 			return false
 		}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.inInput = !m.stopped
-	return m.inInput
+	m.waiting.Store(false)
+	return m.place.CompareAndSwap(atWork, inInput)
 }
 
-// take numbers the item that was pulled, unless the run has stopped meanwhile.
-func (m *mapping[R]) take() (index int, ok bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.inInput = false
-	if m.stopped {
-		return 0, false
+// enter queues an item, or takes it from the journal; err is that of its
+// encoding. It reports whether the run goes on.
+func (m *mapping[R]) enter(it laneItem, err error) bool {
+	if err == nil {
+		found, broken := m.recall(it)
+		if broken != nil {
+			m.abort(broken)
+			m.refuse(it, broken)
+			return false
+		}
+		if found {
+			return true
+		}
+		err = m.lane.push(it)
 	}
-	m.pulled++
-	return m.pulled - 1, true
+	if err != nil {
+		m.refuse(it, err)
+	}
+	return true
 }
 
 // refuse ends an item that was not accepted.
@@ -139,10 +154,14 @@ func (m *mapping[R]) refuse(it laneItem, err error) {
 // a slow consumer is not slower for it.
 func (m *mapping[R]) deliver(items []laneItem, outcome func(i int) ([]byte, error)) {
 	batch := make([]Result[R], len(items))
+	var entries []JournalEntry
 	for i := range items {
 		r := &batch[i]
 		r.Index = items[i].index
 		data, err := outcome(i)
+		if m.journal != nil {
+			entries = m.journal.enter(entries, &items[i], data, err)
+		}
 		if err == nil {
 			err = decodeContained(&r.Value, m.fn, data)
 		}
@@ -150,8 +169,17 @@ func (m *mapping[R]) deliver(items []laneItem, outcome func(i int) ([]byte, erro
 			r.Err = &ItemError{Index: r.Index, Err: err}
 		}
 	}
+	if m.journal != nil {
+		m.journal.add(entries, batch)
+		return
+	}
+	m.hand(batch)
+}
+
+// hand gives results to the consumer.
+func (m *mapping[R]) hand(batches ...[]Result[R]) {
 	m.mu.Lock()
-	m.batches = append(m.batches, batch)
+	m.batches = append(m.batches, batches...)
 	m.mu.Unlock()
 	signal(m.news)
 }
@@ -165,12 +193,11 @@ func signal(ch chan struct{}) {
 }
 
 // stop takes no more items in and returns how many there are, and whether the
-// feeder is held up by the input.
+// feeder is held up by the input. If it is not, it may be taking in a last one:
+// the number is final when m.fed is closed.
 func (m *mapping[R]) stop() (pulled int, blocked bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.stopped = true
-	return m.pulled, m.inInput
+	blocked = m.place.Swap(stopped) == inInput
+	return int(m.pulled.Load()), blocked
 }
 
 // received takes what has ended.
@@ -184,10 +211,10 @@ func (m *mapping[R]) received() [][]Result[R] {
 
 // seen notes that the consumer has one more result.
 func (m *mapping[R]) seen() {
-	m.mu.Lock()
-	m.consumed++
-	m.mu.Unlock()
-	signal(m.room)
+	m.consumed.Add(1)
+	if m.waiting.Load() {
+		signal(m.room)
+	}
 }
 
 // start sets the run going.
@@ -197,11 +224,12 @@ func (m *mapping[R]) start(args iter.Seq2[[]byte, error]) {
 	m.news, m.room = make(chan struct{}, 1), make(chan struct{}, 1)
 	m.lane = &lane{
 		e: m.e, fn: m.fn, to: m, ctx: m.ctx, total: m.total,
-		fixed: m.cfg.chunk, parallel: m.cfg.parallel, window: m.cfg.window, budget: m.cfg.budget, want: max(1, min(m.cfg.chunk, cmp.Or(m.cfg.window, m.cfg.chunk))), most: max(1, m.cfg.chunk),
+		fixed: m.cfg.chunk, parallel: m.cfg.parallel, window: m.cfg.window, budget: m.cfg.budget, want: max(1, min(m.cfg.chunk, cmp.Or(m.cfg.window, m.cfg.chunk))),
 		chunker: schedule.NewChunker(schedule.ChunkLimits{
 			Request: m.e.limits.Request, Response: m.e.limits.Response, Timeout: m.e.limits.Timeout,
 		}),
 	}
+	m.lane.most.Store(int64(max(1, m.cfg.chunk)))
 	go m.feed(args)
 }
 
@@ -209,7 +237,7 @@ func (m *mapping[R]) start(args iter.Seq2[[]byte, error]) {
 func (m *mapping[R]) batchesOf(args iter.Seq2[[]byte, error]) iter.Seq[[]Result[R]] {
 	return func(yield func([]Result[R]) bool) {
 		m.start(args)
-		received := 0
+		received, blocked := 0, false
 		unwatch := context.AfterFunc(m.parent, func() {
 			kind, cause := contextKind(m.parent)
 			m.lane.stop(callError("call", m.fn.name, kind, cause, ""))
@@ -220,10 +248,11 @@ func (m *mapping[R]) batchesOf(args iter.Seq2[[]byte, error]) iter.Seq[[]Result[
 			unwatch()
 			m.cancel()
 			m.lane.stop(callError("call", m.fn.name, ErrCanceled, context.Canceled, ""))
-			pulled, blocked := m.stop()
+			pulled, inputBlocks := m.stop()
+			blocked = blocked || inputBlocks
 			if !blocked {
 				<-m.fed
-				pulled, _ = m.stop()
+				pulled = int(m.pulled.Load())
 			}
 			for received < pulled {
 				for _, batch := range m.received() {
@@ -232,6 +261,9 @@ func (m *mapping[R]) batchesOf(args iter.Seq2[[]byte, error]) iter.Seq[[]Result[
 				if received < pulled {
 					<-m.news
 				}
+			}
+			if m.journal != nil {
+				m.journal.close()
 			}
 			if m.panicked != nil && !blocked {
 				panic(m.panicked)
@@ -256,7 +288,7 @@ func (m *mapping[R]) batchesOf(args iter.Seq2[[]byte, error]) iter.Seq[[]Result[
 			case <-canceled:
 				// An input that blocks does not hold up the end.
 				canceled, fed = nil, nil
-				pulled, _ = m.stop()
+				pulled, blocked = m.stop()
 			}
 		}
 	}
@@ -309,15 +341,19 @@ func (m *mapping[R]) inOrder(args iter.Seq2[[]byte, error]) iter.Seq[Result[R]] 
 // finish tells the consumer of a run that was cut short although no item failed.
 func (m *mapping[R]) finish(failed bool, yield func(Result[R]) bool) {
 	m.mu.Lock()
-	pulled, whole := m.pulled, m.whole
+	whole := m.whole
 	m.mu.Unlock()
+	pulled := int(m.pulled.Load())
 	if failed || whole {
 		return
 	}
-	kind, cause := ErrCanceled, errors.New("the input ended its goroutine")
-	if m.parent.Err() != nil {
-		kind, cause = contextKind(m.parent)
+	err := m.unrecorded()
+	if err == nil {
+		kind, cause := ErrCanceled, errors.New("the input ended its goroutine")
+		if m.parent.Err() != nil {
+			kind, cause = contextKind(m.parent)
+		}
+		err = callError("map", m.fn.name, kind, cause, "the input was not read to its end")
 	}
-	err := callError("map", m.fn.name, kind, cause, "the input was not read to its end")
 	yield(Result[R]{Index: pulled, Err: &ItemError{Index: pulled, Err: err}})
 }

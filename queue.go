@@ -27,7 +27,7 @@ func (q *readyQueue) empty(now time.Time) bool {
 			i++
 		}
 	}
-	return q.calls.peek() == nil
+	return q.calls.peek(now) == nil
 }
 
 // next takes the next call, which empty has said there is.
@@ -36,7 +36,7 @@ func (q *readyQueue) next(now time.Time) *call {
 		q.turn++
 		if q.turn > len(q.lanes) {
 			q.turn = 0
-			if c := q.calls.peek(); c != nil {
+			if c := q.calls.peek(now); c != nil {
 				q.calls.pop()
 				return c
 			}
@@ -58,7 +58,7 @@ func (q *readyQueue) drop(i int) {
 }
 
 // callQueue is a queue of calls: a list through the calls themselves. One that
-// has ended meanwhile is passed over.
+// has ended meanwhile, or is about to because its time is up, is passed over.
 type callQueue struct{ head, tail *call }
 
 func (q *callQueue) push(c *call) {
@@ -78,9 +78,9 @@ func (q *callQueue) pushFront(c *call) {
 	}
 }
 
-// peek returns the first call that has not ended, or nil.
-func (q *callQueue) peek() *call {
-	for q.head != nil && q.head.claimed.Load() {
+// peek returns the first call that can be sent, or nil.
+func (q *callQueue) peek(now time.Time) *call {
+	for q.head != nil && (q.head.claimed.Load() || q.head.overdue(now)) {
 		q.pop()
 	}
 	return q.head

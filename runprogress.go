@@ -57,15 +57,13 @@ func (m *mapping[R]) startProgress() (stop func()) {
 
 // snapshot returns how far the run has come.
 func (m *mapping[R]) snapshot() Snapshot {
-	m.mu.Lock()
-	pulled := m.pulled
-	m.mu.Unlock()
+	pulled := int(m.pulled.Load())
 	m.e.mu.Lock()
 	defer m.e.mu.Unlock()
 	t := &m.lane.tally
 	s := Snapshot{
 		Func: m.fn.name, Total: m.total, Items: pulled,
-		Done: t.done, Failed: t.failed, Running: t.running,
+		Done: t.done, Failed: t.failed, Skipped: t.skipped, Running: t.running,
 		Invocations: t.invocations, Retried: t.retried, Throttled: t.throttled, Hedged: t.hedged, ColdStarts: t.cold,
 		Billed: t.billed, GBSeconds: t.gbSeconds, Cost: t.cost(),
 	}
