@@ -1,0 +1,135 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A chart is drawn as SVG, stretched to the width there is. Its labels are
+// text beside it, so that they are not.
+type chart struct {
+	Label         string
+	Width, Height int
+	X, Y          []string // labels, evenly spaced; Y from the top
+	Area          string   // an SVG path
+	Alarms        string   // likewise
+	Bars          []bar
+	Marks         []mark
+}
+
+type bar struct {
+	X, Y, Width, Height float64
+	Text                string
+}
+
+type mark struct {
+	X    float64
+	Text string
+}
+
+// Middle is where the second grid line is.
+func (c chart) Middle() int { return c.Height / 2 }
+
+const (
+	chartParts  = 300
+	chartHeight = 100
+	chartBins   = 40
+)
+
+// concurrencyChart shows the invocations in flight, and when some were refused.
+func (r *Report) concurrencyChart() (c chart, part time.Duration) {
+	series := r.concurrency(chartParts)
+	refused := make([]bool, chartParts)
+	for i := range r.entries {
+		if e := &r.entries[i]; e.throttle != 0 {
+			refused[r.part(e.sent, chartParts)] = true
+		}
+	}
+	top := niceAbove(slices.Max(series))
+	c = chart{
+		Label: fmt.Sprintf("Invocations in flight over time: at most %s, within %s.", number(int64(r.MaxConcurrency)), length(r.Elapsed)),
+		Width: chartParts, Height: chartHeight,
+		Y: []string{number(int64(top)), number(int64(top / 2)), "0"},
+	}
+	for i := range 5 {
+		c.X = append(c.X, length(r.Elapsed*time.Duration(i)/4))
+	}
+	var area, alarms strings.Builder
+	fmt.Fprintf(&area, "M0 %d", chartHeight)
+	for i, level := range series {
+		fmt.Fprintf(&area, "V%.4gH%d", chartHeight*(1-float64(level)/float64(top)), i+1)
+		if refused[i] {
+			fmt.Fprintf(&alarms, "M%d 0h1v4h-1z", i)
+		}
+	}
+	fmt.Fprintf(&area, "V%dz", chartHeight)
+	c.Area, c.Alarms = area.String(), alarms.String()
+	return c, r.Elapsed / chartParts
+}
+
+// niceAbove returns the next even number of the series 2, 4, 10, 20, 40, 100, …
+func niceAbove(n int) int {
+	for decade := 1; ; decade *= 10 {
+		for _, step := range []int{2, 4, 10} {
+			if n <= step*decade {
+				return step * decade
+			}
+		}
+	}
+}
+
+// runChart is a histogram of run times, whose bins are equally wide on a
+// logarithmic scale.
+func (r *Report) runChart() chart {
+	var runs []time.Duration
+	for i := range r.entries {
+		if e := &r.entries[i]; e.answered() && e.run > 0 {
+			runs = append(runs, e.run)
+		}
+	}
+	c := chart{Width: chartBins * 10, Height: chartHeight}
+	if len(runs) == 0 {
+		c.Label, c.X, c.Y = "No run times are known.", []string{"no run times are known"}, []string{"0"}
+		return c
+	}
+	low, high := float64(slices.Min(runs)), float64(slices.Max(runs))
+	if high < 2*low {
+		// A bin of a hundredth of what it counts would show noise.
+		low, high = low/math.Sqrt2, high*math.Sqrt2
+	}
+	width := math.Log(high/low) / chartBins
+	bin := func(d time.Duration) float64 { return math.Log(float64(d)/low) / width }
+	edge := func(i int) time.Duration { return time.Duration(low * math.Exp(float64(i)*width)) }
+	counts := make([]int, chartBins)
+	for _, d := range runs {
+		counts[min(max(int(bin(d)), 0), chartBins-1)]++
+	}
+	top := niceAbove(slices.Max(counts))
+	c.Y = []string{number(int64(top)), number(int64(top / 2)), "0"}
+	for i := range 5 {
+		c.X = append(c.X, length(edge(i*chartBins/4)))
+	}
+	for i, n := range counts {
+		if n > 0 {
+			height := chartHeight * float64(n) / float64(top)
+			c.Bars = append(c.Bars, bar{
+				X: float64(i)*10 + 0.5, Y: chartHeight - height, Width: 9, Height: height,
+				Text: fmt.Sprintf("%s from %s to %s", number(int64(n)), length(edge(i)), length(edge(i+1))),
+			})
+		}
+	}
+	for _, p := range []struct {
+		name string
+		at   time.Duration
+	}{{"p50", r.RunTime.P50}, {"p95", r.RunTime.P95}, {"p99", r.RunTime.P99}} {
+		if p.at > 0 {
+			c.Marks = append(c.Marks, mark{X: bin(p.at) * 10, Text: p.name + " " + length(p.at)})
+		}
+	}
+	c.Label = fmt.Sprintf("Histogram of %s run times: half are below %s, 95 %% below %s, the longest is %s.",
+		number(int64(len(runs))), length(r.RunTime.P50), length(r.RunTime.P95), length(r.RunTime.Max))
+	return c
+}

@@ -1,0 +1,251 @@
+package report
+
+import (
+	"bufio"
+	"crypto/sha256"
+	_ "embed" // the parts of the page
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/lambdapool/lambdapool/price"
+)
+
+// What bounds the page, whatever the run: 37 bytes for each invocation drawn.
+const (
+	maxDrawn  = 200_000
+	maxListed = 20
+)
+
+var (
+	//go:embed page.tmpl
+	pageText string
+	//go:embed page.css
+	pageStyle string
+	//go:embed page.js
+	pageScript string
+
+	page = template.Must(template.New("page").Funcs(template.FuncMap{
+		"count":   func(n any) string { return number(integer(n)) },
+		"length":  length,
+		"dollars": price.Format,
+	}).Parse(pageText))
+)
+
+func integer(n any) int64 {
+	if i, ok := n.(int64); ok {
+		return i
+	}
+	return int64(n.(int))
+}
+
+// WriteHTML writes the report as one HTML page, which loads nothing: timeline,
+// concurrency, run times, percentiles, cost, and what went wrong. It stays
+// below 15 MB; of more than 200,000 invocations the timeline draws as many, at
+// equal distances. Scripts other than its own cannot run in it, whatever the
+// names in the report are. The error is w's.
+func WriteHTML(w io.Writer, r *Report) error {
+	out := bufio.NewWriter(w)
+	if err := page.Execute(out, newPage(r)); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// A pageData is what the template takes.
+type pageData struct {
+	R struct {
+		*Report
+
+		Name string
+	}
+	Style                 template.CSS
+	Script                template.JS
+	StyleHash, ScriptHash string
+	Started               string
+	Sampled               bool
+	PriceSource           string
+
+	Facts       []fact
+	Kinds       []kindCount
+	Drawn       string
+	Rows        int
+	Data        timelineData
+	Concurrency chart
+	PartLength  time.Duration
+	Runs        chart
+	Times       []timesRow
+	Charges     []charge
+	Lists       []list
+}
+
+type fact struct{ Name, Value, Note, Class string }
+
+type kindCount struct {
+	Number int
+	Name   string
+	Count  string
+}
+
+type timesRow struct {
+	Name, Note string
+	P          Percentiles
+}
+
+type charge struct{ Name, Amount, Price, Cost string }
+
+func newPage(r *Report) *pageData {
+	p := &pageData{
+		Style: template.CSS(pageStyle), StyleHash: sourceHash(pageStyle), //nolint:gosec // our own file
+		Script: template.JS(pageScript), ScriptHash: sourceHash(pageScript), //nolint:gosec // our own file
+		Sampled:     int64(r.Kept) < r.Invocations,
+		PriceSource: strings.Trim(strings.TrimPrefix(r.Price.Source, "https://"), "/"),
+		Facts:       facts(r),
+		Times: []timesRow{
+			{"In the queue", "until first sent", r.Queue},
+			{"Run", "in the agent", r.RunTime},
+			{"Overhead", "network, platform, cold start", r.Overhead},
+			{"Cold start", "of cold ones", r.ColdStart},
+			{"Billed", "by the platform", r.BilledRun},
+		},
+		Charges: []charge{
+			{
+				"GB-seconds", amount(r.GBSeconds), fmt.Sprintf("$%.10f each", r.Price.PerGBSecond),
+				price.Format(price.Cost(r.GBSeconds, 0, r.Price.Arch)),
+			},
+			{
+				"Requests", number(r.Requests), fmt.Sprintf("$%.2f per million", r.Price.PerMillionRequests),
+				price.Format(price.Cost(0, r.Requests, r.Price.Arch)),
+			},
+		},
+		Lists: r.lists(),
+	}
+	p.R.Report, p.R.Name = r, r.title()
+	if start := orNull(r.Start); start != nil && r.Kept > 0 {
+		p.Started = start.Format("2006-01-02 15:04:05 MST")
+	}
+	lane, rows := r.lanes()
+	p.Rows = rows
+	p.Data, p.Kinds = r.timeline(lane, rows)
+	if p.Data.Count < r.Kept {
+		p.Drawn = fmt.Sprintf("%s of %s are drawn.", number(int64(p.Data.Count)), number(int64(r.Kept)))
+	}
+	p.Concurrency, p.PartLength = r.concurrencyChart()
+	p.Runs = r.runChart()
+	return p
+}
+
+// sourceHash allows one inline style or script in a Content-Security-Policy.
+func sourceHash(source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+func facts(r *Report) []fact {
+	bad := func(n int64) string {
+		if n > 0 {
+			return "bad"
+		}
+		return ""
+	}
+	f := []fact{
+		{"Invocations", number(r.Invocations), number(r.Items) + " calls", ""},
+		{"Calls failed", number(r.Failed), "or to be sent again", bad(r.Failed)},
+		{"At once", number(int64(r.MaxConcurrency)), "in flight at most", ""},
+		{"Cold starts", number(r.ColdStarts), share(r.ColdStarts, r.Invocations), ""},
+		{"Retries", number(r.Retries), share(r.Retries, r.Invocations), ""},
+		{"Throttled", number(r.Throttled), share(r.Throttled, r.Invocations), bad(r.Throttled)},
+		{"No answer", number(r.Unanswered), share(r.Unanswered, r.Invocations), bad(r.Unanswered)},
+		{"Hedges", number(r.Hedges), number(r.HedgesWon) + " won", ""},
+		{"Sent", size(r.BytesOut), "", ""},
+		{"Received", size(r.BytesIn), "", ""},
+		{"In the agents", length(r.Run), length(r.CPU) + " of CPU", ""},
+		{"Memory", megabytes(r.MemoryPeak), "of " + megabytes(r.Memory) + " at most", ""},
+		{"Billed", length(r.Billed), amount(r.GBSeconds) + " GB-seconds", ""},
+		{"Cost", price.Format(r.Cost), "estimated", ""},
+	}
+	return f
+}
+
+func share(n, of int64) string {
+	if of == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.3g %%", 100*float64(n)/float64(of))
+}
+
+// amount writes a number that may be small or large.
+func amount(x float64) string {
+	if x >= 999.5 {
+		return number(int64(x + 0.5))
+	}
+	return fmt.Sprintf("%.3g", x)
+}
+
+// megabytes writes memory as Lambda does: an MB is 1,048,576 bytes.
+func megabytes(bytes int64) string { return number((bytes+1<<19)>>20) + " MB" }
+
+// A timelineData is what page.js draws: columns of 32-bit numbers, one after
+// the other, in base64. Times are in ticks.
+type timelineData struct {
+	Count   int      `json:"count"`
+	Rows    int      `json:"rows"`
+	Tick    int64    `json:"tick"` // nanoseconds
+	End     int64    `json:"end"`  // ticks
+	Names   []string `json:"names"`
+	Kinds   []string `json:"kinds"`
+	Columns string   `json:"columns"`
+}
+
+func (r *Report) timeline(lane []int, rows int) (timelineData, []kindCount) {
+	drawn := min(len(r.entries), maxDrawn)
+	d := timelineData{
+		Count: drawn, Rows: max(rows, 1),
+		Tick: max(int64(time.Microsecond), int64(r.Elapsed)>>31+1),
+	}
+	ticks := func(t time.Duration) uint32 { return uint32(int64(t) / d.Tick) }
+	d.End = max(int64(ticks(r.Elapsed)), 1)
+	for k := okay; k <= throttled; k++ {
+		d.Kinds = append(d.Kinds, k.String())
+	}
+	numbers := map[uint32]uint32{}
+	counts := make([]int64, len(d.Kinds))
+	columns := make([][]uint32, 7)
+	for i := range drawn {
+		at := i * len(r.entries) / drawn
+		e := &r.entries[at]
+		number, ok := numbers[e.function]
+		if !ok {
+			number = uint32(len(d.Names))
+			numbers[e.function] = number
+			d.Names = append(d.Names, orUnnamed(r.names[e.function]))
+		}
+		k := r.kind(e)
+		counts[k]++
+		init, run := r.inside(e)
+		for c, value := range []uint32{
+			ticks(e.sent - r.begin), ticks(e.duration()), ticks(e.sent - e.queued), ticks(init), ticks(run),
+			uint32(lane[at]), uint32(k) | uint32(min(max(e.attempt, 0), 255))<<3 | number<<11,
+		} {
+			columns[c] = append(columns[c], value)
+		}
+	}
+	data := make([]byte, 0, drawn*len(columns)*4)
+	for _, column := range columns {
+		for _, value := range column {
+			data = binary.LittleEndian.AppendUint32(data, value)
+		}
+	}
+	d.Columns = base64.URLEncoding.EncodeToString(data)
+	var kinds []kindCount
+	for k, n := range counts {
+		if n > 0 {
+			kinds = append(kinds, kindCount{k, d.Kinds[k], number(n)})
+		}
+	}
+	return d, kinds
+}

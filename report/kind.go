@@ -1,0 +1,35 @@
+package report
+
+// A kind is how an invocation is shown: by the worst that can be said of it.
+type kind uint8
+
+const (
+	okay kind = iota
+	cold
+	hedge
+	failed
+	lost
+	throttled
+)
+
+func (r *Report) kind(e *entry) kind {
+	switch {
+	case e.throttle != 0:
+		return throttled
+	case e.err != 0:
+		return lost
+	case e.failed > 0:
+		return failed
+	case e.hedge:
+		return hedge
+	case e.cold:
+		return cold
+	default:
+		return okay
+	}
+}
+
+// String returns what a legend says.
+func (k kind) String() string {
+	return [...]string{"answered", "cold start", "hedge", "with failed calls", "no answer", "throttled"}[k]
+}
