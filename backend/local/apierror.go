@@ -78,6 +78,10 @@ var (
 		status: http.StatusTooManyRequests, code: "TooManyRequestsException", message: "Rate Exceeded.",
 		reason: "ReservedFunctionConcurrentInvocationLimitExceeded", retryAfter: time.Second,
 	}
+	errAccountThrottled = &apiError{
+		status: http.StatusTooManyRequests, code: "TooManyRequestsException", message: "Rate Exceeded.",
+		reason: "ConcurrentInvocationLimitExceeded", retryAfter: time.Second,
+	}
 	errShutDown = &apiError{
 		status: http.StatusServiceUnavailable, code: "ServiceUnavailableException",
 		message: "lambdapool: local: the backend was closed; the function did not run",

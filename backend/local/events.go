@@ -11,6 +11,9 @@ import (
 // limit; this machine has.
 const maxQueued = 256 << 20
 
+// tryAgain is when an event that found its function's concurrency exhausted tries again.
+const tryAgain = 50 * time.Millisecond
+
 // An event is an asynchronous invocation that waits for its turn.
 type event struct {
 	inv      *invocation
@@ -99,11 +102,16 @@ func (e *events) dispatch() {
 // environment waits until there is a free one.
 func (e *events) environment() (*sandbox, error) {
 	for {
-		s, err := e.fn.pool.acquire()
-		if !errors.Is(err, errBusy) {
+		s, err := e.fn.acquire()
+		if !errors.Is(err, errBusy) && !errors.Is(err, errAccountBusy) {
 			return s, err
 		}
+		var again <-chan time.Time // what other functions free is not signalled here
+		if e.fn.quota != nil {
+			again = time.After(tryAgain)
+		}
 		select {
+		case <-again:
 		case <-e.fn.pool.freed:
 		case <-e.stop:
 			return nil, errClosed
@@ -119,7 +127,7 @@ func (e *events) run(ev *event, s *sandbox, err error) {
 	delivered := true
 	if time.Since(ev.accepted) > e.fn.cfg.eventAge {
 		if s != nil {
-			e.fn.pool.release(s)
+			e.fn.release(s)
 		}
 		e.forget(ev, "too old")
 		return
@@ -151,6 +159,13 @@ func (e *events) run(ev *event, s *sandbox, err error) {
 	}
 }
 
+// end says that the invocation is over and will not run again.
+func (inv *invocation) end() {
+	if inv.over != nil {
+		inv.over()
+	}
+}
+
 func (e *events) requeue(ev *event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -162,6 +177,7 @@ func (e *events) forget(ev *event, why string) {
 	e.mu.Lock()
 	e.queued -= len(ev.inv.payload)
 	e.mu.Unlock()
+	ev.inv.end()
 	if why != "" {
 		e.fn.cfg.logger.Warn("event dropped", slog.String("request", ev.inv.id), slog.String("why", why))
 	}
@@ -181,6 +197,7 @@ func (e *events) wait() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, ev := range e.queue {
+		ev.inv.end()
 		e.fn.cfg.logger.Warn("event dropped", slog.String("request", ev.inv.id), slog.String("why", "the backend closes"))
 	}
 	e.queue = nil

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -34,9 +35,11 @@ type function struct {
 	out     *lockedWriter
 	memory  *memoryWatch
 	pool    *pool
+	quota   *quota // of the account's concurrency; nil: the pool alone bounds it
 	events  *events
 	faults  *faults // nil: none
-	address string  // host:port of the Runtime API
+	ending  sync.Once
+	address string // host:port of the Runtime API
 }
 
 func newFunction(cfg config, spawner *spawner, address string) *function {
@@ -55,11 +58,19 @@ func newFunction(cfg config, spawner *spawner, address string) *function {
 
 // arn returns the function's name in full, with the qualifier if there is one.
 func (f *function) arn(qualifier string) string {
-	arn := "arn:aws:lambda:" + region + ":" + account + ":function:" + f.cfg.name
+	arn := "arn:aws:lambda:" + f.cfg.region + ":" + account + ":function:" + f.cfg.name
 	if qualifier != "" {
 		arn += ":" + qualifier
 	}
 	return arn
+}
+
+// only resolves the one name that a Backend has.
+func (f *function) only(id functionID) (*function, func(), *apiError) {
+	if id.arn() != f.arn(id.qualifier) || id.qualifier != "" && id.qualifier != latest {
+		return nil, nil, errNotFound(id.arn())
+	}
+	return f, func() {}, nil
 }
 
 // invoke runs one invocation now, or says why not. It blocks until that is
@@ -67,7 +78,7 @@ func (f *function) arn(qualifier string) string {
 // billed, as on Lambda.
 func (f *function) invoke(inv *invocation) result {
 	for {
-		s, err := f.pool.acquire()
+		s, err := f.acquire()
 		if err != nil {
 			return f.refuse(inv, err)
 		}
@@ -82,8 +93,25 @@ func (f *function) invoke(inv *invocation) result {
 func (f *function) runOn(s *sandbox, inv *invocation) (result, bool) {
 	inv.done = make(chan struct{})
 	res, delivered := s.run(inv)
-	f.pool.release(s)
+	f.release(s)
 	return res, delivered
+}
+
+// acquire is the pool's, within the function's share of the account's concurrency.
+func (f *function) acquire() (*sandbox, error) {
+	if err := f.quota.take(); err != nil {
+		return nil, err
+	}
+	s, err := f.pool.acquire()
+	if err != nil {
+		f.quota.give()
+	}
+	return s, err
+}
+
+func (f *function) release(s *sandbox) {
+	f.pool.release(s)
+	f.quota.give()
 }
 
 // refuse is the answer when there is no environment.
@@ -91,6 +119,8 @@ func (f *function) refuse(inv *invocation, err error) result {
 	switch {
 	case errors.Is(err, errBusy):
 		return result{refused: errThrottled}
+	case errors.Is(err, errAccountBusy):
+		return result{refused: errAccountThrottled}
 	case errors.Is(err, errClosed):
 		return result{refused: errShutDown}
 	case unusable(err):
@@ -98,7 +128,7 @@ func (f *function) refuse(inv *invocation, err error) result {
 		return result{
 			errType: errType,
 			payload: errorBody(errType, "RequestId: %s Error: %v", inv.id, err),
-			log:     fmt.Appendf(nil, "START RequestId: %s Version: %s\nRequestId: %[1]s Error: %[3]v\n%[4]s\nEND RequestId: %[1]s\n", inv.id, latest, err, errType),
+			log:     fmt.Appendf(nil, "START RequestId: %s Version: %s\nRequestId: %[1]s Error: %[3]v\n%[4]s\nEND RequestId: %[1]s\n", inv.id, f.cfg.version, err, errType),
 		}
 	default:
 		return result{refused: noResources(err)}
@@ -109,6 +139,7 @@ func (f *function) refuse(inv *invocation, err error) result {
 func (f *function) start() (*sandbox, error) {
 	s := &sandbox{
 		id:      randomHex(16),
+		stream:  time.Now().UTC().Format("2006/01/02") + "/[" + f.cfg.version + "]" + randomHex(16),
 		fn:      f,
 		started: time.Now(),
 		work:    make(chan *invocation),
@@ -124,7 +155,7 @@ func (f *function) start() (*sandbox, error) {
 		f.pool.withdraw(s)
 		return nil, err
 	}
-	s.logs, err = newLogs(proc.output, f.out)
+	s.logs, err = newLogs(proc.output, f.out, f.recorder(s.stream))
 	if err != nil {
 		proc.kill()
 		proc.wait()
@@ -165,7 +196,6 @@ func (f *function) taskRoot() string {
 // (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html),
 // what ties it to this process, and what the user adds.
 func (f *function) environment(s *sandbox, dir string) []string {
-	now := time.Now().UTC()
 	env := map[string]string{
 		"PATH":                            "/usr/local/bin:/usr/bin:/bin",
 		"LANG":                            "en_US.UTF-8",
@@ -175,14 +205,14 @@ func (f *function) environment(s *sandbox, dir string) []string {
 		"_HANDLER":                        "bootstrap",
 		"LAMBDA_TASK_ROOT":                dir,
 		"LAMBDA_RUNTIME_DIR":              dir,
-		"AWS_REGION":                      region,
-		"AWS_DEFAULT_REGION":              region,
+		"AWS_REGION":                      f.cfg.region,
+		"AWS_DEFAULT_REGION":              f.cfg.region,
 		"AWS_LAMBDA_FUNCTION_NAME":        f.cfg.name,
-		"AWS_LAMBDA_FUNCTION_VERSION":     latest,
+		"AWS_LAMBDA_FUNCTION_VERSION":     f.cfg.version,
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(f.cfg.memory),
 		"AWS_LAMBDA_INITIALIZATION_TYPE":  "on-demand",
-		"AWS_LAMBDA_LOG_GROUP_NAME":       "/aws/lambda/" + f.cfg.name,
-		"AWS_LAMBDA_LOG_STREAM_NAME":      now.Format("2006/01/02") + "/[" + latest + "]" + randomHex(16),
+		"AWS_LAMBDA_LOG_GROUP_NAME":       or(f.cfg.logGroup, "/aws/lambda/"+f.cfg.name),
+		"AWS_LAMBDA_LOG_STREAM_NAME":      s.stream,
 		"AWS_LAMBDA_RUNTIME_API":          f.address + "/e/" + s.id,
 		envMarker:                         "1",
 		envLifeline:                       lifelineFD,
@@ -203,13 +233,24 @@ func (f *function) mainHint() string {
 	return " (the agent is this same program: agent.Main() must be the first line of its main, or of TestMain in a test)"
 }
 
-// close ends all environments and drops the events that wait.
+// recorder returns where the lines of one log stream go, nil for nowhere.
+func (f *function) recorder(stream string) func([]byte) {
+	if f.cfg.record == nil {
+		return nil
+	}
+	return func(line []byte) { f.cfg.record(stream, line) }
+}
+
+// close ends all environments and drops the events that wait. A second close
+// waits for the first.
 func (f *function) close() {
-	f.faults.close()
-	f.events.close()
-	f.pool.close()
-	f.events.wait()
-	f.memory.close()
+	f.ending.Do(func() {
+		f.faults.close()
+		f.events.close()
+		f.pool.close()
+		f.events.wait()
+		f.memory.close()
+	})
 }
 
 // randomHex returns n random bytes in hexadecimal.

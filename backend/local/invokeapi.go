@@ -19,29 +19,30 @@ import (
 const maxClientContext = 3583
 
 // An invokeAPI serves https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-// for one function, to those who sign with its key.
+// to those who sign with its key.
 type invokeAPI struct {
-	auth *authenticator
-	fn   *function
+	auth    *authenticator
+	region  string                                                          // of names that do not say theirs; empty: the one that signed
+	resolve func(functionID) (fn *function, over func(), refused *apiError) // over ends the use of fn
 }
 
 func (a *invokeAPI) route(mux *http.ServeMux) {
 	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", a.signed(codec.MaxRequest, a.invoke))
-	mux.HandleFunc("/", a.signed(codec.MaxRequest, func(_ http.ResponseWriter, r *http.Request, _ []byte) *apiError {
+	mux.HandleFunc("/", a.signed(codec.MaxRequest, func(_ http.ResponseWriter, r *http.Request, _ *claim, _ []byte) *apiError {
 		return errUnknownOperation(r)
 	}))
 }
 
 // signed lets serve see only what carries a valid signature, with its body of
 // at most limit bytes.
-func (a *invokeAPI) signed(limit int, serve func(http.ResponseWriter, *http.Request, []byte) *apiError) http.HandlerFunc {
+func (a *invokeAPI) signed(limit int, serve func(http.ResponseWriter, *http.Request, *claim, []byte) *apiError) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := newRequestID()
 		w.Header().Set("X-Amzn-RequestId", id)
 		w.Header().Set("X-Amz-Request-Id", id)
-		_, body, refused := a.auth.admit(r, limit, "InvokeFunction")
+		claim, body, refused := a.auth.admit(r, limit, "InvokeFunction")
 		if refused == nil {
-			refused = serve(w, r, body)
+			refused = serve(w, r, claim, body)
 		}
 		if refused != nil {
 			refused.write(w)
@@ -50,11 +51,21 @@ func (a *invokeAPI) signed(limit int, serve func(http.ResponseWriter, *http.Requ
 }
 
 // invoke is the Invoke operation.
-func (a *invokeAPI) invoke(w http.ResponseWriter, r *http.Request, body []byte) *apiError {
-	qualifier, refused := a.target(r)
+func (a *invokeAPI) invoke(w http.ResponseWriter, r *http.Request, from *claim, body []byte) *apiError {
+	id, refused := identify(r.PathValue("name"), r.URL.Query().Get("Qualifier"), or(a.region, from.region))
 	if refused != nil {
 		return refused
 	}
+	fn, over, refused := a.resolve(id)
+	if refused != nil {
+		return refused
+	}
+	taken := false // by the queue of events
+	defer func() {
+		if !taken {
+			over()
+		}
+	}()
 	kind := r.Header.Get("X-Amz-Invocation-Type")
 	switch kind {
 	case "":
@@ -84,7 +95,8 @@ func (a *invokeAPI) invoke(w http.ResponseWriter, r *http.Request, body []byte) 
 	}
 	inv := &invocation{
 		id:            w.Header().Get("X-Amzn-RequestId"),
-		arn:           a.fn.arn(qualifier),
+		arn:           fn.arn(id.qualifier),
+		version:       fn.cfg.version,
 		clientContext: clientContext,
 		traceID:       r.Header.Get("X-Amzn-Trace-Id"),
 		payload:       body,
@@ -94,21 +106,23 @@ func (a *invokeAPI) invoke(w http.ResponseWriter, r *http.Request, body []byte) 
 	}
 	switch kind {
 	case "DryRun":
-		w.Header().Set("X-Amz-Executed-Version", latest)
+		w.Header().Set("X-Amz-Executed-Version", inv.version)
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	case "Event":
 		inv.clientContext = "" // for synchronous invocations only, as the API says
-		if refused := a.fn.events.push(inv); refused != nil {
+		inv.over = over
+		if refused := fn.events.push(inv); refused != nil {
 			return refused
 		}
+		taken = true
 		w.WriteHeader(http.StatusAccepted)
 		return nil
 	}
-	if f := a.fn.faults; f != nil {
-		return f.serve(w, r, a.fn, inv, logType == "Tail")
+	if f := fn.faults; f != nil {
+		return f.serve(w, r, fn, inv, logType == "Tail")
 	}
-	res := a.fn.invoke(inv)
+	res := fn.invoke(inv)
 	if res.refused != nil {
 		return res.refused
 	}
@@ -120,7 +134,7 @@ func writeResult(w http.ResponseWriter, inv *invocation, res result, tail bool) 
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(res.payload)))
-	h.Set("X-Amz-Executed-Version", latest)
+	h.Set("X-Amz-Executed-Version", inv.version)
 	h.Set("X-Amzn-Trace-Id", inv.traceID)
 	if res.errType != "" {
 		h.Set("X-Amz-Function-Error", "Unhandled")
@@ -137,32 +151,37 @@ var namePattern = regexp.MustCompile(`^(?:(?:arn:(aws[a-zA-Z-]*):lambda:)?(?:([a
 
 var qualifierPattern = regexp.MustCompile(`^(\$LATEST|[a-zA-Z0-9_-]{1,128})$`)
 
-// target checks that the request means this function, and returns the
-// qualifier it names.
-func (a *invokeAPI) target(r *http.Request) (string, *apiError) {
-	name := r.PathValue("name")
+// A functionID is what a request means by a function's name and qualifier.
+type functionID struct {
+	region, account, name string
+	qualifier             string // empty: none was given
+}
+
+func (id functionID) arn() string {
+	arn := "arn:aws:lambda:" + id.region + ":" + id.account + ":function:" + id.name
+	if id.qualifier != "" {
+		arn += ":" + id.qualifier
+	}
+	return arn
+}
+
+// identify reads a function's name as requests may spell it, and the qualifier
+// given apart from it.
+func identify(name, qualifier, region string) (functionID, *apiError) {
 	parts := namePattern.FindStringSubmatch(name)
 	if parts == nil || len(name) > 170 {
-		return "", errValidation("functionName", name, "Member must satisfy regular expression pattern: "+namePattern.String())
+		return functionID{}, errValidation("functionName", name, "Member must satisfy regular expression pattern: "+namePattern.String())
 	}
-	qualifier := r.URL.Query().Get("Qualifier")
 	if qualifier != "" && !qualifierPattern.MatchString(qualifier) {
-		return "", errValidation("qualifier", qualifier, "Member must satisfy regular expression pattern: "+qualifierPattern.String())
+		return functionID{}, errValidation("qualifier", qualifier, "Member must satisfy regular expression pattern: "+qualifierPattern.String())
 	}
 	switch inName := parts[5]; {
 	case inName != "" && qualifier != "" && inName != qualifier:
-		return "", errInvalidParameter("The derived qualifier from the function name does not match the specified qualifier.")
+		return functionID{}, errInvalidParameter("The derived qualifier from the function name does not match the specified qualifier.")
 	case inName != "":
 		qualifier = inName
 	}
-	arn := strings.Join([]string{"arn:aws:lambda", or(parts[2], region), or(parts[3], account), "function", parts[4]}, ":")
-	if qualifier != "" {
-		arn += ":" + qualifier
-	}
-	if arn != a.fn.arn(qualifier) || qualifier != "" && qualifier != latest {
-		return "", errNotFound(arn)
-	}
-	return qualifier, nil
+	return functionID{region: or(parts[2], region), account: or(parts[3], account), name: parts[4], qualifier: qualifier}, nil
 }
 
 func or(s, fallback string) string {

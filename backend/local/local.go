@@ -95,7 +95,7 @@ func open(cfg config) (*Backend, error) {
 		return nil, errors.Join(err, listener.Close())
 	}
 	mux := http.NewServeMux()
-	api := &invokeAPI{auth: newAuthenticator(b.credentials.AccessKeyID, b.credentials.SecretAccessKey, "lambda"), fn: b.fn}
+	api := &invokeAPI{auth: newAuthenticator(b.credentials.AccessKeyID, b.credentials.SecretAccessKey, "lambda"), region: region, resolve: b.fn.only}
 	api.route(mux)
 	routeRuntime(mux, b.fn.pool.find)
 	b.store.route(mux)

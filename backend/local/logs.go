@@ -20,14 +20,15 @@ const maxLine = 64 << 10
 type logs struct {
 	pipe *pipe
 	out  *lockedWriter
+	sink func(line []byte) // if any, gets whole lines, the platform's own too
 
 	mu   sync.Mutex
 	tail []byte // at most 2*tailSize
 	line []byte // the beginning of a line that has not ended
 }
 
-func newLogs(file *os.File, out *lockedWriter) (*logs, error) {
-	l := &logs{out: out}
+func newLogs(file *os.File, out *lockedWriter, sink func([]byte)) (*logs, error) {
+	l := &logs{out: out, sink: sink}
 	var err error
 	l.pipe, err = newPipe(file, l.write)
 	return l, err
@@ -46,8 +47,19 @@ func (l *logs) write(p []byte) {
 	if end == 0 {
 		end = len(p)
 	}
-	l.out.lines(append(l.line, p[:end]...))
+	l.deliver(append(l.line, p[:end]...))
 	l.line = append(l.line[:0], p[end:]...)
+}
+
+// deliver hands out lines.
+func (l *logs) deliver(lines []byte) {
+	l.out.lines(lines)
+	if l.sink == nil {
+		return
+	}
+	for line := range bytes.Lines(lines) {
+		l.sink(line)
+	}
 }
 
 // keep appends to the tail.
@@ -59,14 +71,23 @@ func (l *logs) keep(p []byte) {
 	l.tail = append(l.tail, p...)
 }
 
-// notef adds a line of the platform's own. Only the tail has those.
+// notef adds a line of the platform's own. The log output does not get those.
 func (l *logs) notef(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.tail) > 0 && l.tail[len(l.tail)-1] != '\n' {
 		l.keep([]byte{'\n'})
 	}
-	l.keep(fmt.Appendf(nil, format+"\n", args...))
+	line := fmt.Appendf(nil, format+"\n", args...)
+	l.keep(line)
+	if l.sink == nil {
+		return
+	}
+	if len(l.line) > 0 { // it came first
+		l.deliver(l.line)
+		l.line = l.line[:0]
+	}
+	l.sink(line)
 }
 
 // cut returns the log tail and begins a new one.
@@ -85,7 +106,7 @@ func (l *logs) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.line) > 0 {
-		l.out.lines(l.line)
+		l.deliver(l.line)
 		l.line = nil
 	}
 }

@@ -28,7 +28,10 @@ const (
 // config is what the options fill in. New checks it as a whole.
 type config struct {
 	binary      string // absolute path; empty: this executable
+	region      string
 	name        string
+	version     string
+	logGroup    string // empty: the one named after the function
 	concurrency int
 	memory      int // MB
 	timeout     time.Duration
@@ -38,6 +41,7 @@ type config struct {
 	eventDelays []time.Duration
 	env         map[string]string
 	logOutput   io.Writer
+	record      func(stream string, line []byte) // if any, gets every line of the log, the platform's own too
 	logger      *slog.Logger
 
 	storeSize      int64
@@ -47,7 +51,9 @@ type config struct {
 
 func defaults() config {
 	return config{
+		region:      region,
 		name:        "lambdapool",
+		version:     latest,
 		concurrency: runtime.NumCPU(),
 		memory:      1769, // one vCPU: https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html (2026-11)
 		timeout:     maxTimeout,

@@ -28,6 +28,7 @@ const (
 type invocation struct {
 	id            string
 	arn           string // as invoked, with the qualifier
+	version       string // executed
 	clientContext string // JSON
 	traceID       string
 	payload       []byte
@@ -40,6 +41,8 @@ type invocation struct {
 	reply    []byte
 	errType  string        // of a function error
 	done     chan struct{} // closed when the runtime asks for more
+
+	over func() // if any: an event's end, whatever it was
 }
 
 // A result is how an invocation ended, as far as the caller is concerned.
@@ -55,6 +58,7 @@ type result struct {
 type sandbox struct {
 	id      string // unguessable, in the agent's Runtime API address
 	fn      *function
+	stream  string   // of its log
 	proc    *process // nil until it has begun, which is before anything else happens here
 	logs    *logs
 	started time.Time
@@ -116,7 +120,7 @@ func (s *sandbox) run(inv *invocation) (result, bool) {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	s.logs.pipe.drain() // what init has said comes first
-	s.logs.notef("START RequestId: %s Version: $LATEST", inv.id)
+	s.logs.notef("START RequestId: %s Version: %s", inv.id, s.fn.cfg.version)
 	select {
 	case s.work <- inv:
 	case <-s.exited:
@@ -179,7 +183,7 @@ func (s *sandbox) awaitInit(inv *invocation) *result {
 		payload = errorBody(errType, "RequestId: %s Error: %s%s", inv.id, s.ending, hint)
 	}
 	s.logs.notef("INIT_REPORT Init Duration: %s ms\tPhase: init\tStatus: %s\tError Type: %s", millis(took), status, errType)
-	s.logs.notef("START RequestId: %s Version: $LATEST", inv.id)
+	s.logs.notef("START RequestId: %s Version: %s", inv.id, s.fn.cfg.version)
 	return &result{payload: payload, errType: errType, log: s.report(inv, 0, false, took, status, errType)}
 }
 
