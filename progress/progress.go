@@ -15,8 +15,8 @@
 // The cursor is never hidden, each update is one write of whole lines, and no
 // signal is caught: an interrupt leaves the terminal as it should be.
 //
-// Colors are used unless the environment has NO_COLOR, and a terminal of the
-// type "dumb" gets plain lines.
+// Colors are used unless the environment has NO_COLOR. A terminal of the type
+// "dumb", and the console of Windows, get plain lines.
 package progress
 
 import (

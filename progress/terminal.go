@@ -25,8 +25,8 @@ const (
 // openTerminal returns nil if w is no terminal that can move its cursor.
 func openTerminal(w io.Writer) *terminal {
 	file, ok := w.(*os.File)
-	if !ok || file == nil || os.Getenv("TERM") == "dumb" {
-		return nil
+	if !ok || file == nil || os.Getenv("TERM") == "dumb" || runtime.GOOS == "windows" {
+		return nil // consoles of Windows take control sequences only after they were told to
 	}
 	console := cupwriter.New(file, false)
 	if !console.IsTerminal() {

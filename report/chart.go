@@ -36,7 +36,7 @@ func (c chart) Middle() int { return c.Height / 2 }
 const (
 	chartParts  = 300
 	chartHeight = 100
-	chartBins   = 40
+	maxBins     = 40
 )
 
 // concurrencyChart shows the invocations in flight, and when some were refused.
@@ -90,7 +90,9 @@ func (r *Report) runChart() chart {
 			runs = append(runs, e.run)
 		}
 	}
-	c := chart{Width: chartBins * 10, Height: chartHeight}
+	// More bins the more there is to tell; a multiple of four, which the labels divide.
+	bins := min(max(int(2*math.Sqrt(float64(len(runs))))/4*4, 8), maxBins)
+	c := chart{Width: bins * 10, Height: chartHeight}
 	if len(runs) == 0 {
 		c.Label, c.X, c.Y = "No run times are known.", []string{"no run times are known"}, []string{"0"}
 		return c
@@ -100,17 +102,17 @@ func (r *Report) runChart() chart {
 		// A bin of a hundredth of what it counts would show noise.
 		low, high = low/math.Sqrt2, high*math.Sqrt2
 	}
-	width := math.Log(high/low) / chartBins
+	width := math.Log(high/low) / bins
 	bin := func(d time.Duration) float64 { return math.Log(float64(d)/low) / width }
 	edge := func(i int) time.Duration { return time.Duration(low * math.Exp(float64(i)*width)) }
-	counts := make([]int, chartBins)
+	counts := make([]int, bins)
 	for _, d := range runs {
-		counts[min(max(int(bin(d)), 0), chartBins-1)]++
+		counts[min(max(int(bin(d)), 0), bins-1)]++
 	}
 	top := niceAbove(slices.Max(counts))
 	c.Y = []string{number(int64(top)), number(int64(top / 2)), "0"}
 	for i := range 5 {
-		c.X = append(c.X, length(edge(i*chartBins/4)))
+		c.X = append(c.X, length(edge(i*bins/4)))
 	}
 	for i, n := range counts {
 		if n > 0 {
