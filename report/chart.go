@@ -70,7 +70,7 @@ func (r *Report) concurrencyChart() (c chart, part time.Duration) {
 	return c, r.Elapsed / chartParts
 }
 
-// niceAbove returns the next even number of the series 2, 4, 10, 20, 40, 100, …
+// niceAbove returns the next of 2, 4, 10, 20, 40, 100 and so on.
 func niceAbove(n int) int {
 	for decade := 1; ; decade *= 10 {
 		for _, step := range []int{2, 4, 10} {
@@ -102,7 +102,7 @@ func (r *Report) runChart() chart {
 		// A bin of a hundredth of what it counts would show noise.
 		low, high = low/math.Sqrt2, high*math.Sqrt2
 	}
-	width := math.Log(high/low) / bins
+	width := math.Log(high/low) / float64(bins)
 	bin := func(d time.Duration) float64 { return math.Log(float64(d)/low) / width }
 	edge := func(i int) time.Duration { return time.Duration(low * math.Exp(float64(i)*width)) }
 	counts := make([]int, bins)

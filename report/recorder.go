@@ -66,7 +66,7 @@ func (rec *Recorder) Record(r lambdapool.Record) {
 		return
 	}
 	// Algorithm R: each of n is kept with probability limit/n.
-	if i := rand.Int64N(rec.sum.Invocations); i < int64(limit) {
+	if i := rand.Int64N(rec.sum.Invocations); i < int64(limit) { //nolint:gosec // a sample, no secret
 		rec.chunks[i/chunkSize][i%chunkSize] = e
 	}
 }
