@@ -32,6 +32,7 @@ type Backend struct {
 	guard     *guard
 	limits    lambdapool.Limits
 	log       *slog.Logger
+	bucket    *bucket // nil: large payloads are refused
 
 	clock   clock
 	reached atomic.Bool // some answer has arrived
@@ -64,6 +65,16 @@ func New(ctx context.Context, functionName string, opts ...Option) (*Backend, er
 	if err != nil {
 		return fail(err)
 	}
+	var store *bucket
+	if o.bucket != nil {
+		if store, err = newBucket(cfg, o); err != nil {
+			return fail(err)
+		}
+	}
+	if o.endpoint != "" {
+		cfg.BaseEndpoint = aws.String(o.endpoint)
+		cfg.ConfigSources = nil // an endpoint from the environment would win over it
+	}
 	client := lambda.NewFromConfig(cfg)
 	transport, traced, err := newTransport(client.Options().HTTPClient, o.workers, o.transport)
 	if err != nil {
@@ -82,6 +93,7 @@ func New(ctx context.Context, functionName string, opts ...Option) (*Backend, er
 		traced:    traced,
 		protocol:  errorReader{client.Options().Protocol},
 		log:       o.log,
+		bucket:    store,
 		cancel:    cancel,
 		limits: lambdapool.Limits{
 			Workers:  o.workers,
@@ -115,7 +127,8 @@ func (t *target) settle(o *options) error {
 	return nil
 }
 
-// configure loads the default chain, unless a configuration was given.
+// configure loads the default chain, unless a configuration was given. An endpoint of
+// Lambda's own is not in it.
 func configure(ctx context.Context, t target, o options) (aws.Config, error) {
 	region := o.region
 	if region == "" {
@@ -145,10 +158,6 @@ func configure(ctx context.Context, t target, o options) (aws.Config, error) {
 	}
 	if o.credentials != nil {
 		cfg.Credentials = o.credentials
-	}
-	if o.endpoint != "" {
-		cfg.BaseEndpoint = aws.String(o.endpoint)
-		cfg.ConfigSources = nil // an endpoint from the environment would win over it
 	}
 	// Its logs would show signatures and payloads.
 	cfg.ClientLogMode = 0
@@ -181,6 +190,9 @@ func (b *Backend) Close() error {
 	b.cancel()
 	if t, ok := b.transport.(*http.Transport); ok {
 		t.CloseIdleConnections()
+	}
+	if b.bucket != nil {
+		b.bucket.close()
 	}
 	return nil
 }

@@ -118,3 +118,63 @@ func ExampleNew_mistake() {
 	fmt.Println(err)
 	// Output: lambdapool: open Lambda function "algorithms:live": WithQualifier: "7", but the name says "live"
 }
+
+// What an invocation cannot carry goes through a bucket.
+func ExampleWithBucket() {
+	b, err := awslambda.New(context.Background(), "algorithms",
+		awslambda.WithRegion("eu-central-1"), awslambda.WithStaticCredentials("AKIA…", "…", ""),
+		awslambda.WithBucket("payloads", awslambda.Prefix("team-a"), awslambda.Threshold(1<<20), awslambda.SSEKMS("alias/payloads"),
+			awslambda.BucketRegion("eu-west-1")))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer b.Close()
+	link, err := b.Store().LinkGet(context.Background(), "run/1.request", time.Minute)
+	fmt.Println(link, err)
+	fmt.Println(b.StoreOption(), b.Store().Threshold())
+	// Output:
+	// https://payloads.s3.eu-west-1.amazonaws.com/team-a/run/1.request?… <nil>
+	// awslambda.WithBucket 1048576
+}
+
+// Any store that speaks S3's protocol will do.
+func ExampleBucketEndpoint() {
+	b, err := awslambda.New(context.Background(), "algorithms",
+		awslambda.WithRegion("eu-central-1"), awslambda.WithStaticCredentials("AKIA…", "…", ""),
+		awslambda.WithBucket("payloads", awslambda.BucketEndpoint("https://s3.example.org"), awslambda.PathStyle(), awslambda.SSES3()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer b.Close()
+	link, err := b.Store().LinkPut(context.Background(), "run/1.reply", time.Minute)
+	fmt.Println(link, link.Header, err)
+	// Output:
+	// https://s3.example.org/payloads/lambdapool/run/1.reply?… map[X-Amz-Server-Side-Encryption:AES256] <nil>
+}
+
+// What a crash leaves in the bucket is removed by a rule.
+func ExampleLifecycleRule() {
+	rule, err := awslambda.LifecycleRule("team-a")
+	fmt.Println(rule, err)
+	// Output:
+	// {
+	//   "Rules": [
+	//     {
+	//       "AbortIncompleteMultipartUpload": {
+	//         "DaysAfterInitiation": 1
+	//       },
+	//       "Expiration": {
+	//         "Days": 1
+	//       },
+	//       "Filter": {
+	//         "Prefix": "team-a/"
+	//       },
+	//       "ID": "lambdapool",
+	//       "Status": "Enabled"
+	//     }
+	//   ]
+	// }
+	//  <nil>
+}

@@ -40,6 +40,7 @@ type options struct {
 	timeout     time.Duration
 	logTail     bool
 	transport   func(*http.Transport)
+	bucket      *bucketOptions
 }
 
 // WithConfig uses cfg instead of the default chain: no environment variable

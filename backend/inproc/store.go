@@ -3,7 +3,9 @@ package inproc
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,6 +25,7 @@ import (
 // Lambda, and copy as much.
 type store struct {
 	threshold int
+	secret    []byte // that links are signed with
 
 	mu      sync.RWMutex
 	objects map[string][]byte
@@ -75,18 +78,26 @@ func (s *store) get(key string) ([]byte, bool) {
 }
 
 func (s *store) LinkGet(_ context.Context, key string, life time.Duration) (lambdapool.Link, error) {
-	return link(http.MethodGet, key, life), nil
+	return s.link(http.MethodGet, key, life), nil
 }
 
 func (s *store) LinkPut(_ context.Context, key string, life time.Duration) (lambdapool.Link, error) {
-	return link(http.MethodPut, key, life), nil
+	return s.link(http.MethodPut, key, life), nil
 }
 
-func link(method, key string, life time.Duration) lambdapool.Link {
+func (s *store) link(method, key string, life time.Duration) lambdapool.Link {
 	expires := time.Now().Add(life)
-	query := url.Values{"method": {method}, "expires": {strconv.FormatInt(expires.UnixNano(), 10)}}
+	at := strconv.FormatInt(expires.UnixNano(), 10)
+	query := url.Values{"expires": {at}, "signature": {s.sign(method, key, at)}}
 	u := url.URL{Scheme: "http", Host: storeHost, Path: "/" + key, RawQuery: query.Encode()}
 	return lambdapool.Link{URL: u.String(), Expires: expires}
+}
+
+// sign keeps a link to what it was made for: mistakes show here as they do on S3.
+func (s *store) sign(method, key, expires string) string {
+	mac := hmac.New(sha256.New, s.secret)
+	fmt.Fprintf(mac, "%s\n%s\n%s", method, expires, key)
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 func (s *store) Open(_ context.Context, key string) (io.ReadCloser, int64, error) {
@@ -114,12 +125,13 @@ func (s *store) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		defer r.Body.Close()
 	}
-	query := r.URL.Query()
+	key, query := strings.TrimPrefix(r.URL.Path, "/"), r.URL.Query()
+	want := s.sign(r.Method, key, query.Get("expires"))
 	expires, err := strconv.ParseInt(query.Get("expires"), 10, 64)
-	if err != nil || r.URL.Host != storeHost || query.Get("method") != r.Method || time.Now().UnixNano() > expires {
+	if err != nil || r.URL.Host != storeHost || time.Now().UnixNano() > expires ||
+		!hmac.Equal([]byte(want), []byte(query.Get("signature"))) {
 		return respond(http.StatusForbidden, []byte("<Code>AccessDenied</Code>")), nil
 	}
-	key := strings.TrimPrefix(r.URL.Path, "/")
 	if r.Method == http.MethodPut {
 		if r.ContentLength < 0 || r.ContentLength > codec.MaxStored {
 			return respond(http.StatusLengthRequired, []byte("<Code>MissingContentLength</Code>")), nil

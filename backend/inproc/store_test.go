@@ -6,12 +6,14 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/backend/backendtest"
 	"github.com/lambdapool/lambdapool/backend/inproc"
 	"github.com/lambdapool/lambdapool/codec"
 )
@@ -120,4 +122,10 @@ func TestStoreLinksExpire(t *testing.T) {
 			t.Errorf("after its life: %+v", reply.Err)
 		}
 	})
+}
+
+func TestStoreConformance(t *testing.T) {
+	b := inproc.New()
+	defer b.Close()
+	backendtest.RunStore(t, b.Store(), b.Store().(http.RoundTripper)) // as its agents have it
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/backend/backendtest"
 	"github.com/lambdapool/lambdapool/backend/local"
 	"github.com/lambdapool/lambdapool/codec"
 )
@@ -258,4 +259,10 @@ func TestStoreCarriesPayloads(t *testing.T) {
 	if err != nil || len(full.Items) != 1 || !bytes.Equal(full.Items[0].Value, arg) {
 		t.Errorf("the result is not the argument: %v", err)
 	}
+}
+
+func TestStoreConformance(t *testing.T) {
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	backendtest.RunStore(t, open(t).Store(), transport)
 }

@@ -1,0 +1,181 @@
+package awslambda
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+// defaultPrefix is where objects are unless Prefix says otherwise.
+const defaultPrefix = "lambdapool/"
+
+// A BucketOption configures [WithBucket].
+type BucketOption func(*bucketOptions) error
+
+type bucketOptions struct {
+	name      string
+	prefix    string
+	threshold int
+	region    string
+	endpoint  string
+	pathStyle bool
+	sse       types.ServerSideEncryption
+	kmsKey    string
+}
+
+// bucketName is the pattern of names, access point aliases included; ARNs of access
+// points are taken as they are. Source:
+// docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, 2026-11.
+var bucketName = regexp.MustCompile(`^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|arn:aws[a-z-]*:s3[a-z-]*:.+)$`)
+
+// WithBucket carries arguments and results that are too large for an invocation
+// through this S3 bucket. The client puts, gets and deletes objects with its own
+// credentials (s3:PutObject, s3:GetObject and s3:DeleteObject below the prefix); agents
+// get pre-signed links and need no rights.
+//
+// Objects are deleted when their call has ended, and at the latest when the executor
+// is closed. [LifecycleRule] removes what a crash leaves.
+func WithBucket(name string, opts ...BucketOption) Option {
+	return func(o *options) error {
+		b := bucketOptions{name: name, prefix: defaultPrefix}
+		if !bucketName.MatchString(name) {
+			return fmt.Errorf("WithBucket: %q is not the name of a bucket", name)
+		}
+		for i, opt := range opts {
+			if opt == nil {
+				return fmt.Errorf("WithBucket: option %d is nil", i)
+			}
+			if err := opt(&b); err != nil {
+				return fmt.Errorf("WithBucket: %w", err)
+			}
+		}
+		o.bucket = &b
+		return nil
+	}
+}
+
+// Prefix sets what all keys begin with, such as "team-a/lambdapool". The default is
+// "lambdapool". A slash follows it.
+func Prefix(prefix string) BucketOption {
+	return func(b *bucketOptions) error {
+		trimmed, err := checkPrefix(prefix)
+		b.prefix = trimmed
+		return err
+	}
+}
+
+func checkPrefix(prefix string) (string, error) {
+	trimmed := strings.TrimSuffix(prefix, "/")
+	const most = 512 // of the 1,024 bytes of a key
+	if trimmed == "" || len(trimmed) > most || strings.HasPrefix(trimmed, "/") || strings.Contains("/"+trimmed+"/", "/../") ||
+		strings.ContainsFunc(trimmed, func(r rune) bool { return r < '!' || r > '~' }) {
+		return "", fmt.Errorf("Prefix: %q is not a prefix of keys (want letters, digits and punctuation such as team-a/lambdapool, not beginning with a slash)", prefix)
+	}
+	return trimmed + "/", nil
+}
+
+// Threshold has payloads above so many bytes go through the bucket although an
+// invocation could carry them. The default is what an invocation cannot carry, some 6 MB.
+func Threshold(bytes int) BucketOption {
+	return func(b *bucketOptions) error {
+		if bytes < 1 {
+			return fmt.Errorf("Threshold: %d bytes: must be at least 1", bytes)
+		}
+		b.threshold = bytes
+		return nil
+	}
+}
+
+// SSES3 asks for server-side encryption with S3's own keys (AES256), for buckets whose
+// policy insists that it is asked for.
+func SSES3() BucketOption {
+	return func(b *bucketOptions) error {
+		if b.sse != "" {
+			return errors.New("SSES3 and SSEKMS exclude each other")
+		}
+		b.sse = types.ServerSideEncryptionAes256
+		return nil
+	}
+}
+
+// SSEKMS has objects encrypted with this KMS key: an id, an alias or an ARN. The
+// client's credentials need kms:GenerateDataKey and kms:Decrypt on it.
+func SSEKMS(keyID string) BucketOption {
+	return func(b *bucketOptions) error {
+		switch {
+		case keyID == "":
+			return errors.New("SSEKMS: empty key id")
+		case b.sse != "":
+			return errors.New("SSES3 and SSEKMS exclude each other")
+		}
+		b.sse, b.kmsKey = types.ServerSideEncryptionAwsKms, keyID
+		return nil
+	}
+}
+
+// BucketRegion sets the bucket's region. The default is the function's; transfers
+// between regions are slow and cost.
+func BucketRegion(region string) BucketOption {
+	return func(b *bucketOptions) error {
+		if region == "" {
+			return errors.New("BucketRegion: empty region")
+		}
+		b.region = region
+		return nil
+	}
+}
+
+// BucketEndpoint uses the S3-compatible store at this URL, which agents must reach
+// as well.
+func BucketEndpoint(endpoint string) BucketOption {
+	return func(b *bucketOptions) error {
+		u, err := url.Parse(endpoint)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			// The value is not repeated: it may hold a password.
+			return errors.New("BucketEndpoint: not an endpoint (want http://HOST[:PORT] or https://HOST[:PORT], without user, query and fragment)")
+		}
+		b.endpoint = endpoint
+		return nil
+	}
+}
+
+// PathStyle puts the bucket's name into the path instead of the host name, which many
+// S3-compatible stores want.
+func PathStyle() BucketOption {
+	return func(b *bucketOptions) error {
+		b.pathStyle = true
+		return nil
+	}
+}
+
+// LifecycleRule returns the lifecycle configuration, as JSON, that removes what
+// crashed clients leave below prefix ("" means the default) after a day:
+//
+//	aws s3api put-bucket-lifecycle-configuration --bucket NAME --lifecycle-configuration file://rule.json
+//
+// That call replaces the bucket's other rules; merge them first. The error says what is
+// wrong with the prefix.
+func LifecycleRule(prefix string) (string, error) {
+	if prefix == "" {
+		prefix = defaultPrefix
+	}
+	prefix, err := checkPrefix(prefix)
+	if err != nil {
+		return "", fmt.Errorf("lambdapool: lifecycle rule: %w", err)
+	}
+	type days struct{ Days int }
+	type object = map[string]any
+	data, err := json.MarshalIndent(object{"Rules": []any{object{
+		"ID":                             "lambdapool",
+		"Status":                         "Enabled",
+		"Filter":                         object{"Prefix": prefix},
+		"Expiration":                     days{1}, // the least that S3 knows; a call lasts 15 minutes
+		"AbortIncompleteMultipartUpload": object{"DaysAfterInitiation": 1},
+	}}}, "", "  ")
+	return string(data) + "\n", err
+}
