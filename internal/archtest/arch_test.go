@@ -44,7 +44,7 @@ var rooms = []room{
 	{pattern: "bench/*", links: above(".", "agent", "backend", "backend/*"), sdk: true},
 	{pattern: "examples/algorithms", links: above(".", "agent", "backend/inproc", "examples/algorithms/*")},
 	{pattern: "examples/*/*", links: above(".")}, // functions, as agents link them
-	{pattern: "examples/*", links: above(".", "agent", "backend", "backend/*", "examples/*/*"), sdk: true},
+	{pattern: "examples/*", links: above(".", "agent", "backend", "backend/*", "examples/*/*", "progress", "report"), sdk: true},
 }
 
 // ground is what every room above may link.
