@@ -55,7 +55,7 @@ func Main() {
 	watchLifeline()
 	limitMemory()
 	h := NewHandler(lambdapool.DefaultRegistry)
-	h.init = sinceStart(begun)
+	h.ready = time.Now()
 	lambda.StartWithOptions(h)
 }
 

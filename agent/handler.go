@@ -33,7 +33,7 @@ type Handler struct {
 	fingerprint func() uint64            // the registry's, as of the first invocation
 	plain       func() http.RoundTripper // for want of a Transport
 	instance    string
-	init        time.Duration
+	ready       time.Time // when the process could serve; zero outside of an agent
 	memory      int64 // MB
 	invocations atomic.Uint64
 	abandoned   atomic.Int64 // calls that run on although they were answered for
@@ -125,7 +125,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		Procs:      atOnce,
 	}
 	if number == 1 {
-		reply.Agent.Init = h.init
+		reply.Agent.Init = h.initialization()
 	}
 	return h.answer(ctx, req, reply)
 }
@@ -140,6 +140,16 @@ func (h *Handler) transport() http.RoundTripper {
 // Wait blocks until no function runs any more, including those left behind, or
 // until ctx ends. It returns how many still run.
 func (h *Handler) Wait(ctx context.Context) int { return h.running.wait(ctx) }
+
+// initialization returns how long the process took from its start until it
+// could serve. Asking the kernel waits for the first invocation: it takes as
+// long as a good part of the start.
+func (h *Handler) initialization() time.Duration {
+	if h.ready.IsZero() {
+		return 0
+	}
+	return max(sinceStart(begun)-time.Since(h.ready), 0)
+}
 
 // describe lists the registry.
 func (h *Handler) describe() []codec.FunctionInfo {
