@@ -176,8 +176,12 @@ func finalError(name string, err error, reason schedule.Reason) error {
 	if errors.As(err, &invoke) {
 		pool.Outcome, pool.RequestID = invoke.Outcome, invoke.RequestID
 		pool.Hint, pool.LogTail = invoke.Hint, invoke.LogTail
-		if invoke.Outcome != OutcomeUnknown && invoke.Kind != nil {
+		switch {
+		case invoke.Outcome == OutcomeUnknown:
+		case invoke.Kind != nil:
 			pool.Kind, pool.Err = invoke.Kind, invoke.Err
+		case invoke.Outcome == OutcomeNotRun:
+			pool.Kind, pool.Err = ErrUnreachable, invoke.Err
 		}
 	}
 	if pool.Hint == "" && reason == schedule.MayHaveRun {

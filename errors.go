@@ -36,6 +36,8 @@ var (
 	ErrAccessDenied = errors.New("access denied")
 	// ErrFunctionNotFound: the platform has no such Lambda function, version or alias.
 	ErrFunctionNotFound = errors.New("lambda function not found")
+	// ErrUnreachable: no connection to the backend could be made; nothing ran.
+	ErrUnreachable = errors.New("backend unreachable")
 	// ErrCanceled: the call was canceled by Cancel, by its context, by Close, or because an earlier item failed.
 	ErrCanceled = errors.New("canceled")
 	// ErrClosed: the executor or the backend no longer takes calls.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,7 @@ func TestOutcomes(t *testing.T) {
 	notRun := answer(&lambdapool.InvokeError{Outcome: lambdapool.OutcomeNotRun, Kind: lambdapool.ErrAgentCrashed, Err: errors.New("refused")})
 	denied := answer(&lambdapool.InvokeError{Outcome: lambdapool.OutcomeNotRun, Kind: lambdapool.ErrAccessDenied, Err: errors.New("403"), Permanent: true})
 	crashed := answer(&lambdapool.InvokeError{Outcome: lambdapool.OutcomeRan, Kind: lambdapool.ErrAgentCrashed, Err: errors.New("exit status 3")})
+	nowhere := answer(&lambdapool.InvokeError{Outcome: lambdapool.OutcomeNotRun, Err: errors.New("connection refused")})
 	lost := lose(io.ErrUnexpectedEOF)
 	throttled := throttle("ReservedFunctionConcurrentInvocationLimitExceeded", 0)
 	for _, tc := range []struct {
@@ -28,6 +30,7 @@ func TestOutcomes(t *testing.T) {
 	}{
 		{"not run is sent again", []step{notRun, notRun}, double, nil, 3, 1},
 		{"throttles are no attempts", []step{throttled, throttled, throttled, throttled, throttled}, double, nil, 6, 1},
+		{"unreachable is sent again, but not for ever", slices.Repeat([]step{nowhere}, 100), double, lambdapool.ErrUnreachable, 15, 0},
 		{"denied is final", []step{denied}, double, lambdapool.ErrAccessDenied, 1, 0},
 		{"lost is final", []step{lost}, double, lambdapool.ErrUnknownOutcome, 1, 1},
 		{"lost is run again if idempotent", []step{lost, lost}, again, nil, 3, 3},

@@ -34,7 +34,7 @@ type Handler struct {
 	plain       func() http.RoundTripper // for want of a Transport
 	instance    string
 	ready       time.Time // when the process could serve; zero outside of an agent
-	memory      int64 // MB
+	memory      int64     // MB
 	invocations atomic.Uint64
 	abandoned   atomic.Int64 // calls that run on although they were answered for
 	running     gauge        // goroutines in or around a function

@@ -49,7 +49,7 @@ func newClients(ctx context.Context, s *server, inflight int) ([]client, error) 
 		},
 		close: func() {},
 	}
-	executor, err := lambdapool.New(unpaced{backend})
+	executor, err := lambdapool.New(backend)
 	if err != nil {
 		return nil, err
 	}
@@ -65,16 +65,6 @@ func newClients(ctx context.Context, s *server, inflight int) ([]client, error) 
 		close: func() { _, _ = executor.Close(), backend.Close() },
 	}
 	return []client{plain, tuned, alone, whole}, nil
-}
-
-// unpaced is a backend whose other side is not Lambda: it starts no
-// environments, and takes any number of requests per second.
-type unpaced struct{ lambdapool.Backend }
-
-func (u unpaced) Limits() lambdapool.Limits {
-	l := u.Backend.Limits()
-	l.Burst, l.Ramp, l.Rate = 0, 0, 0
-	return l
 }
 
 func config(s *server, http *awshttp.BuildableClient) aws.Config {
