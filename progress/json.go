@@ -42,6 +42,7 @@ type line struct {
 	Items       int       `json:"items"`
 	Done        int       `json:"done"`
 	Failed      int       `json:"failed"`
+	Skipped     int       `json:"skipped"`
 	Running     int       `json:"running"`
 	Queued      int       `json:"queued"`
 	Invocations int       `json:"invocations"`
@@ -68,7 +69,7 @@ func (j *jsonLines) update(s lambdapool.Snapshot) {
 	j.next = now.Add(j.cfg.interval)
 	l := line{
 		Time: now, Name: j.cfg.name,
-		Items: s.Items, Done: s.Done, Failed: s.Failed, Running: s.Running, Queued: s.Queued,
+		Items: s.Items, Done: s.Done, Failed: s.Failed, Skipped: s.Skipped, Running: s.Running, Queued: s.Queued,
 		Invocations: s.Invocations, Retried: s.Retried, Throttled: s.Throttled, Hedged: s.Hedged, ColdStarts: s.ColdStarts,
 		Elapsed: s.Elapsed.Seconds(), Rate: s.Rate,
 		Billed: s.Billed.Seconds(), GBSeconds: s.GBSeconds, Cost: s.Cost,

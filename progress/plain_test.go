@@ -61,9 +61,9 @@ func TestPlainLinesWithoutATotal(t *testing.T) {
 	var out bytes.Buffer
 	show := progress.Show(&out, progress.Interval(0))
 	show(lambdapool.Snapshot{Func: "f", Total: -1, Items: 9, Done: 5, Running: 4, Elapsed: 2 * time.Second, Rate: 0.25, ETA: -1})
-	show(lambdapool.Snapshot{Func: "f", Total: 9, Items: 9, Done: 5, Failed: 1, Elapsed: 2 * time.Second, Final: true})
+	show(lambdapool.Snapshot{Func: "f", Total: 9, Items: 9, Done: 5, Failed: 1, Skipped: 2, Elapsed: 2 * time.Second, Final: true})
 	want := "f: 5 done, 4 running, 0 queued, 0.25/s, 2s elapsed\n" +
-		"f: stopped after 5 of 9 items in 2s (2.5/s), 1 failed\n"
+		"f: stopped after 5 of 9 items in 2s (2.5/s), 1 failed, 2 from the journal\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -101,7 +101,7 @@ func TestJSONLines(t *testing.T) {
 	s.Total = 10_000
 	show(end(s))
 	show(lambdapool.Snapshot{Func: "<next>", Final: true})
-	const rest = `"failed":3,"running":256,"queued":4544,"invocations":0,"retried":12,"throttled":40,"hedged":2,"cold_starts":1,` +
+	const rest = `"failed":3,"skipped":0,"running":256,"queued":4544,"invocations":0,"retried":12,"throttled":40,"hedged":2,"cold_starts":1,` +
 		`"elapsed_seconds":5,"items_per_second":813.2,`
 	want := []string{
 		`{"time":"2026-11-20T12:00:00Z","name":"resize","total":10000,"items":10000,"done":5200,` + rest + `"eta_seconds":6,"billed_seconds":614,"gb_seconds":614,"cost_usd":0.010233,"final":false}`,

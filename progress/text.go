@@ -49,6 +49,7 @@ func events(s lambdapool.Snapshot) []part {
 		}
 	}
 	add(s.Failed, "failed", red)
+	add(s.Skipped, "from the journal", plain)
 	add(s.Retried, "retried", yellow)
 	add(s.Throttled, "throttled", yellow)
 	add(s.Hedged, "hedged", plain)
