@@ -31,8 +31,8 @@ func (h *Handler) answer(ctx context.Context, req *codec.Request, reply *codec.R
 	}
 	frame, err := codec.FrameReply(reply, opts...)
 	if err == nil {
-		if frame.Size() <= int64(limit) {
-			return frame.Bytes(), nil
+		if frame.Size()+codec.SealSize <= int64(limit) {
+			return frame.Sealed(), nil
 		}
 		if err = h.put(ctx, req.Spill.To, frame); err == nil {
 			return codec.EncodeReply(&codec.Reply{ID: reply.ID, Agent: reply.Agent, Stored: frame.Stored(codec.Link{})})

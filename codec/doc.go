@@ -83,13 +83,15 @@
 //
 //	0xC1 'L' 'P'   magic
 //	1              version of the protocol
-//	flags          bit 0: the rest is compressed
+//	flags          bit 0: the body is compressed, bit 1: the frame is sealed
 //	[uvarint]      only if compressed: size of the body before
 //	body           the envelope, a msgpack map keyed by the tags of its struct
+//	[4 bytes]      only if sealed: CRC-32C of all before, little endian
 //
 // and a request once more as a JSON string of base64, since Lambda carries nothing but
 // JSON. Unknown keys in the envelope are skipped and missing ones left zero, so
-// a field can be added without a new version.
+// a field can be added without a new version. What is sent is sealed: a byte that
+// changes on the way gets an error, and never becomes another value.
 //
 // A frame that Lambda does not carry lies in an object store instead, as it is, and the
 // request or reply says where, how large it is and what its SHA-256 is: [Stored] and

@@ -84,7 +84,7 @@ func ExampleEncodeRequest() {
 	request, err := codec.DecodeRequest(payload)
 	fmt.Println(request.Func, request.Items, err)
 	// Output:
-	// "wUxQAQCDomlkoTGiZm6jQWRkoml0kcQCAgM=" <nil>
+	// "wUxQAQKDomlkoTGiZm6jQWRkoml0kcQCAgPb6RyE" <nil>
 	// Add [[2 3]] <nil>
 }
 
@@ -109,7 +109,7 @@ func ExampleEncodeReply() {
 	reply, err := codec.DecodeReply(payload)
 	fmt.Printf("%v %v\n", reply.Items[0].Value, err)
 	// Output:
-	// c14c50010083a26964a131a269749181a176c40105a2616780 <nil>
+	// c14c50010283a26964a131a269749181a176c40105a261678078f1c674 <nil>
 	// [5] <nil>
 }
 

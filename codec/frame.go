@@ -17,7 +17,8 @@ const (
 	headerSize = len(magic) + 2
 
 	flagZstd   = 1 << 0 // a uvarint, the size of the body, and the body compressed by zstd
-	knownFlags = flagZstd
+	flagSealed = 1 << 1 // four more bytes at the end: see SealSize
+	knownFlags = flagZstd | flagSealed
 )
 
 var (
@@ -50,6 +51,7 @@ func EncodeRequest(r *Request, opts ...FrameOption) ([]byte, error) {
 	if err := e.frame(requestPlan, reflect.ValueOf(r).Elem(), opts); err != nil {
 		return nil, err
 	}
+	e.out.b = seal(e.out.b)
 	return quote(e.out.b), nil
 }
 
@@ -64,6 +66,7 @@ func EncodeReply(r *Reply, opts ...FrameOption) ([]byte, error) {
 	if err := e.frame(replyPlan, reflect.ValueOf(r).Elem(), opts); err != nil {
 		return nil, err
 	}
+	e.out.b = seal(e.out.b)
 	return e.out.take(), nil
 }
 
@@ -238,6 +241,11 @@ func openBody(frame []byte, from side) ([]byte, error) {
 	flags, err := checkHeader(frame, from)
 	if err != nil {
 		return nil, err
+	}
+	if flags&flagSealed != 0 {
+		if frame, err = unseal(frame); err != nil {
+			return nil, err
+		}
 	}
 	body := frame[headerSize:]
 	if flags&flagZstd == 0 {

@@ -173,10 +173,6 @@ func (r *frameReader) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// ErrDamaged says that what an object store returned is not what was stored. A
-// [FrameError] wraps it.
-var ErrDamaged = errors.New("the stored bytes are damaged")
-
 // ReadRequest reads the frame of a request that s describes, and returns the request,
 // of which only Items is set. It allocates s.Size bytes, once that is known to be at
 // most [MaxStored], and what the frame decompresses to. The error is a *[FrameError] when
@@ -225,6 +221,8 @@ func (s *Stored) body(r io.Reader, from side) ([]byte, error) {
 	var body []byte
 	switch {
 	case problem != nil:
+	case flags&flagSealed != 0:
+		problem = &FrameError{Reason: "a sealed frame is stored; those are sent"}
 	case flags&flagZstd != 0:
 		body, problem = in.decompress(s.Size)
 	default:
