@@ -17,6 +17,10 @@ test: ## the tests, as the README runs them
 race: ## the tests under the race detector
 	@$(STEP) race
 
+.PHONY: s3
+s3: ## large payloads through versitygw, which checks S3's signatures
+	@$(STEP) s3
+
 .PHONY: lint
 lint: ## gofmt, vet and golangci-lint
 	@$(STEP) fmt vet lint
