@@ -214,7 +214,8 @@ func (r *Report) timeline(lane []int, rows int) (timelineData, []kindCount) {
 	}
 	numbers := map[uint32]uint32{}
 	counts := make([]int64, len(d.Kinds))
-	columns := make([][]uint32, 7)
+	const columns = 7
+	data := make([]byte, drawn*columns*4)
 	for i := range drawn {
 		at := i * len(r.entries) / drawn
 		e := &r.entries[at]
@@ -227,17 +228,11 @@ func (r *Report) timeline(lane []int, rows int) (timelineData, []kindCount) {
 		k := r.kind(e)
 		counts[k]++
 		init, run := r.inside(e)
-		for c, value := range []uint32{
+		for c, value := range [columns]uint32{
 			ticks(e.sent - r.begin), ticks(e.duration()), ticks(e.sent - e.queued), ticks(init), ticks(run),
 			uint32(lane[at]), uint32(k) | uint32(min(max(e.attempt, 0), 255))<<3 | number<<11,
 		} {
-			columns[c] = append(columns[c], value)
-		}
-	}
-	data := make([]byte, 0, drawn*len(columns)*4)
-	for _, column := range columns {
-		for _, value := range column {
-			data = binary.LittleEndian.AppendUint32(data, value)
+			binary.LittleEndian.PutUint32(data[(c*drawn+i)*4:], value)
 		}
 	}
 	d.Columns = base64.URLEncoding.EncodeToString(data)
