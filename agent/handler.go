@@ -12,6 +12,7 @@ import (
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/internal/suggest"
 )
 
 // A Handler answers invocations with the functions of one registry. It knows no
@@ -182,7 +183,11 @@ func (h *Handler) unknown(name string) *codec.Error {
 		Message: fmt.Sprintf("the agent has no function %q; it has %d", clip(name, 256), len(functions)),
 		Hint:    "import the package that registers it in the agent's main too, and deploy the agent again",
 	}
-	if names := nearest(name, functions); len(names) > 0 {
+	names := make([]string, len(functions))
+	for i, f := range functions {
+		names[i] = f.Name()
+	}
+	if names = suggest.Nearest(name, names); len(names) > 0 {
 		e.Message += ", nearest: " + strings.Join(names, ", ")
 	}
 	return e

@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/internal/suggest"
 )
 
 // A Backend is a [lambdapool.Backend] to be closed by whoever opened it.
@@ -83,35 +84,8 @@ var schemes = map[string]scheme{"local": parseLocal, "inproc": parseInproc, "lam
 func choice[V any](got string, known map[string]V) string {
 	names := slices.Sorted(maps.Keys(known))
 	hint := "known: " + strings.Join(names, ", ")
-	best, least := "", 3
-	for _, name := range names {
-		if d := distance(got, name); d < least {
-			best, least = name, d
-		}
-	}
-	if best != "" {
-		hint = fmt.Sprintf("did you mean %q? %s", best, hint)
+	if near := suggest.Nearest(got, names); len(near) > 0 {
+		hint = fmt.Sprintf("did you mean %q? %s", near[0], hint)
 	}
 	return hint
-}
-
-// distance is the Levenshtein distance of two short words.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -36,6 +36,9 @@ func Nearest(name string, known []string) []string {
 	slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(a.far, b.far) })
 	var names []string
 	for _, c := range candidates[:min(len(candidates), most)] {
+		if c.far > candidates[0].far+1 {
+			break // much farther than the nearest
+		}
 		names = append(names, c.name)
 	}
 	return names
