@@ -21,6 +21,7 @@ type mapConfig struct {
 	continueOnError bool
 	budget          Budget
 	progress        []func(Snapshot)
+	journal         Journal // nil: none
 }
 
 // ChunkSize sets how many items one invocation carries at most; in an agent
@@ -206,7 +207,11 @@ func newMapping[R any](ctx context.Context, e *Executor, fn any, opts []MapOptio
 			return nil, callError("map", f.name, ErrBadArguments, err, "")
 		}
 	}
-	return &mapping[R]{e: e, fn: f, cfg: cfg, parent: ctx, total: -1}, nil
+	m := &mapping[R]{e: e, fn: f, cfg: cfg, parent: ctx, total: -1}
+	if err := m.openJournal(); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // collect runs all of n items and puts the results in their places.

@@ -155,6 +155,9 @@ func (m *mapping[R]) refuse(it laneItem, err error) {
 func (m *mapping[R]) deliver(items []laneItem, outcome func(i int) ([]byte, error)) {
 	batch := make([]Result[R], len(items))
 	var entries []JournalEntry
+	if m.journal != nil {
+		entries = make([]JournalEntry, 0, len(items))
+	}
 	for i := range items {
 		r := &batch[i]
 		r.Index = items[i].index

@@ -11,6 +11,7 @@ type Snapshot struct {
 
 	Done    int // items that have ended, the failed ones included
 	Failed  int // of them, those that ended in an error
+	Skipped int // of those done, the ones that the journal had from an earlier run
 	Running int // items in flight
 	Queued  int // items waiting for a worker or for their next attempt
 

@@ -10,6 +10,7 @@ import (
 // by the executor's mutex.
 type tally struct {
 	done, failed, running int // items
+	skipped               int // of those done, from the journal
 	flights               int // invocations in flight
 	invocations           int
 	retried               int // items sent again, but for throttles

@@ -1,0 +1,103 @@
+// Journal compares a run of 1,000,000 small results without and with a journal
+// on a disk, and with one that has them all already. 256 workers; every
+// invocation takes 20 ms beside its items; the agents are goroutines of this
+// process, so all of it shares the processor. One item per invocation is
+// measured with 200,000. The last column is the throughput that is lost.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/internal/far"
+	"github.com/lambdapool/lambdapool/journal"
+)
+
+const (
+	latency = 20 * time.Millisecond
+	workers = 256
+)
+
+var next = lambdapool.Register("next", func(_ context.Context, n int) (int, error) { return n + 1, nil })
+
+func main() {
+	rounds := flag.Int("rounds", 5, "of which the median is shown")
+	flag.Parse()
+	dir, err := os.MkdirTemp("", "journal")
+	exitOn(err)
+	defer func() { exitOn(os.RemoveAll(dir)) }()
+	fmt.Println("| items | per invocation | journal | seconds | items/s | file | lost |")
+	fmt.Println("|---|---|---|---|---|---|---|")
+	compare(dir, *rounds, 1_000_000, 0)
+	compare(dir, *rounds, 1_000_000, 100)
+	compare(dir, 1, 200_000, 1)
+}
+
+// compare takes turns, so that what else the machine does meets all alike.
+func compare(dir string, rounds, items, chunk int) {
+	args := make([]int, items)
+	for i := range args {
+		args[i] = i
+	}
+	names := []string{"none", "new", "complete"}
+	took := make([][]float64, len(names))
+	var size int64
+	for range rounds {
+		for i := range names {
+			opts := []lambdapool.MapOption{lambdapool.ChunkSize(chunk)}
+			switch names[i] {
+			case "new":
+				opts = append(opts, journal.WithJournal(dir, journal.StartOver()))
+			case "complete":
+				opts = append(opts, journal.WithJournal(dir))
+			}
+			took[i] = append(took[i], run(args, opts))
+		}
+		info, err := os.Stat(filepath.Join(dir, next.Name()+".journal"))
+		exitOn(err)
+		size = info.Size()
+	}
+	per := fmt.Sprint(chunk)
+	if chunk == 0 {
+		per = "chosen"
+	}
+	for i, name := range names {
+		slices.Sort(took[i])
+		slices.Sort(took[0])
+		seconds, without := took[i][rounds/2], took[0][rounds/2]
+		file := ""
+		if i > 0 {
+			file = fmt.Sprintf("%d MB", size>>20)
+		}
+		fmt.Printf("| %d | %s | %s | %.2f | %.0f | %s | %.0f %% |\n", items, per, name, seconds, float64(items)/seconds, file, 100*(1-without/seconds))
+	}
+}
+
+func run(args []int, opts []lambdapool.MapOption) (seconds float64) {
+	pool, err := lambdapool.New(far.New(latency), lambdapool.WithWorkers(workers))
+	exitOn(err)
+	start := time.Now()
+	results, err := lambdapool.Map(context.Background(), pool, next, args, opts...)
+	exitOn(err)
+	seconds = time.Since(start).Seconds()
+	for i, result := range results {
+		if result != i+1 {
+			exitOn(fmt.Errorf("item %d: %d, want %d", i, result, i+1))
+		}
+	}
+	exitOn(pool.Close())
+	return seconds
+}
+
+func exitOn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,241 @@
+package journal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/lambdapool/lambdapool"
+)
+
+// The file is a bbolt database of two buckets. "run" says what it is of; in
+// "items" are records, each of many items, in the order of their first.
+var (
+	runBucket   = []byte("run")
+	itemsBucket = []byte("items")
+
+	formatKey      = []byte("format")
+	functionKey    = []byte("function")
+	shapeKey       = []byte("shape")
+	fingerprintKey = []byte("fingerprint")
+)
+
+// format is the version of what is in the buckets.
+const format = 1
+
+// lockPatience is how long a file may be locked: not at all, but for the moment
+// that bbolt needs to find out.
+const lockPatience = time.Millisecond
+
+// A log is an open file. It implements lambdapool.JournalLog.
+type log struct {
+	path   string
+	db     *bbolt.DB
+	reader reader
+}
+
+// openLog opens the file of a run, or makes it.
+func openLog(path string, run lambdapool.JournalRun, d *directory) (*log, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return nil, fmt.Errorf("make the directory: %w", err)
+	}
+	l := &log{path: path}
+	err := l.open()
+	readable := err == nil
+	if d.startOver && (readable || errors.Is(err, ErrNewer)) || errors.Is(err, ErrCorrupt) && (d.startOver || unborn(path)) {
+		// While it is locked: nobody else may have begun to write.
+		err = os.Remove(path)
+		if readable {
+			err = errors.Join(err, l.db.Close())
+		}
+		if err == nil {
+			err = l.open()
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = guard(func() error { return l.db.Update(func(tx *bbolt.Tx) error { return begin(tx, run) }) })
+	if err == nil {
+		err = syncDirectory(filepath.Dir(path))
+	}
+	if err == nil {
+		err = guard(func() error { return l.db.View(l.reader.init) })
+	}
+	l.reader.retryFailed = d.retryFailed
+	if err != nil {
+		return nil, errors.Join(l.explain(err), l.db.Close())
+	}
+	return l, nil
+}
+
+// open opens the database and locks it.
+func (l *log) open() error {
+	var file *os.File
+	err := guard(func() (err error) {
+		l.db, err = bbolt.Open(l.path, 0o640, &bbolt.Options{
+			Timeout:        lockPatience,
+			NoFreelistSync: true, // it is found again by reading the tree, which opening may take its time for
+			FreelistType:   bbolt.FreelistMapType,
+			NoStatistics:   true,
+			OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+				file, err = os.OpenFile(name, flag, mode)
+				return file, err
+			},
+		})
+		return err
+	})
+	if err == nil {
+		err = l.stillThere(file)
+		if err != nil {
+			err = errors.Join(err, l.db.Close())
+		}
+		return err
+	}
+	if file != nil {
+		_ = file.Close() // bbolt leaves it open, and locked, when it panics
+	}
+	return l.explain(err)
+}
+
+// stillThere checks that the file which is locked is the one that has the name,
+// and was not replaced between opening and locking it.
+func (l *log) stillThere(file *os.File) error {
+	locked, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	named, err := os.Stat(l.path)
+	if err != nil || !os.SameFile(locked, named) {
+		return fmt.Errorf("%s: %w", l.path, ErrLocked)
+	}
+	return nil
+}
+
+// unborn reports whether a damaged file is no longer than bbolt's first write:
+// then it was cut short when it was made, and nothing was ever recorded in it.
+func unborn(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() <= 4*int64(os.Getpagesize())
+}
+
+// begin checks or writes what the file is of.
+func begin(tx *bbolt.Tx, run lambdapool.JournalRun) error {
+	b := tx.Bucket(runBucket)
+	if b != nil {
+		return check(b, run)
+	}
+	if k, _ := tx.Cursor().First(); k != nil {
+		return fmt.Errorf("%w: it is a bbolt database of something else", ErrCorrupt)
+	}
+	b, err := tx.CreateBucket(runBucket)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.CreateBucketIfNotExists(itemsBucket); err != nil {
+		return err
+	}
+	return errors.Join(
+		b.Put(formatKey, binary.AppendUvarint(nil, format)),
+		b.Put(functionKey, []byte(run.Func)),
+		b.Put(shapeKey, []byte(run.Shape)),
+		b.Put(fingerprintKey, binary.BigEndian.AppendUint64(nil, run.Fingerprint)),
+	)
+}
+
+// check compares what the file is of with the run.
+func check(b *bbolt.Bucket, run lambdapool.JournalRun) error {
+	version, n := binary.Uvarint(b.Get(formatKey))
+	fingerprint := b.Get(fingerprintKey)
+	switch {
+	case n <= 0 || version == 0:
+		return fmt.Errorf("%w: it has no format", ErrCorrupt)
+	case version > format:
+		return fmt.Errorf("%w: %d, and this program knows up to %d", ErrNewer, version, format)
+	case len(fingerprint) != 8:
+		return fmt.Errorf("%w: it has no fingerprint", ErrCorrupt)
+	case binary.BigEndian.Uint64(fingerprint) != run.Fingerprint:
+		return fmt.Errorf("%w: it is of %s %s, the run is of %s %s",
+			ErrOtherFunction, b.Get(functionKey), b.Get(shapeKey), run.Func, run.Shape)
+	case b.Tx().Bucket(itemsBucket) == nil:
+		return fmt.Errorf("%w: it has no items", ErrCorrupt)
+	}
+	return nil
+}
+
+// Next implements lambdapool.JournalLog.
+func (l *log) Next(index int) (lambdapool.JournalEntry, bool, error) {
+	entry, ok, err := l.reader.next(index, l.db)
+	return entry, ok, l.explain(err)
+}
+
+// Commit implements lambdapool.JournalLog: one transaction for all.
+func (l *log) Commit(groups [][]lambdapool.JournalEntry) error {
+	return l.explain(guard(func() error {
+		return l.db.Update(func(tx *bbolt.Tx) error {
+			b := tx.Bucket(itemsBucket)
+			b.FillPercent = 0.95 // records come almost in order
+			for first, record := range records(groups) {
+				sequence, err := b.NextSequence()
+				if err != nil {
+					return err
+				}
+				key := recordKey(first, sequence)
+				if err := b.Put(key, seal(key, record)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}))
+}
+
+// Close implements lambdapool.JournalLog.
+func (l *log) Close() error { return l.explain(guard(l.db.Close)) }
+
+// explain adds the file and a way out to err.
+func (l *log) explain(err error) error {
+	hint := ""
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, bolterrors.ErrTimeout):
+		err, hint = ErrLocked, "wait for it, or give this run another name"
+	case errors.Is(err, bolterrors.ErrVersionMismatch):
+		err, hint = fmt.Errorf("%w: %w", ErrNewer, err), "update the program, or start over"
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, errFault):
+		err, hint = fmt.Errorf("%w: %w", ErrCorrupt, err), "restore it from a copy, or start over"
+	case errors.Is(err, ErrCorrupt):
+		hint = "restore it from a copy, or start over"
+	case errors.Is(err, ErrNewer):
+		hint = "update the program, or start over"
+	case errors.Is(err, ErrOtherFunction):
+		hint = "start over, or give this run another name"
+	}
+	if hint != "" {
+		hint = " (" + hint + ")"
+	}
+	return fmt.Errorf("%s: %w%s", l.path, err, hint)
+}
+
+// errFault: bbolt stumbled over what it read.
+var errFault = errors.New("unreadable pages")
+
+// guard contains bbolt's panics, and the faults of the memory that it maps: a
+// file cut short under it must not take the program down.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errFault, p)
+		}
+	}()
+	return f()
+}
