@@ -139,7 +139,7 @@ func (e *Executor) judge(inv *invocation, err error) next {
 	}
 	e.mu.Unlock()
 	if !n.again {
-		c.finish(nil, finalError(c.fn.name, err, d.Reason))
+		c.finish(nil, c.finalError(err, d.Reason))
 	}
 	return n
 }
@@ -158,6 +158,8 @@ func (e *Executor) outrun(inv *invocation, a schedule.Attempt) bool {
 		if !other.failed {
 			if a.Throttled {
 				e.stats.Throttles++
+			} else if a.Outcome != schedule.NotRun {
+				inv.call.hasRun()
 			}
 			return true
 		}
@@ -165,13 +167,14 @@ func (e *Executor) outrun(inv *invocation, a schedule.Attempt) bool {
 	return false
 }
 
-// finalError is what the caller sees of an attempt that was the last.
-func finalError(name string, err error, reason schedule.Reason) error {
+// finalError is what the caller sees of an attempt that was the last. That it
+// did not run says nothing of those before it.
+func (c *call) finalError(err error, reason schedule.Reason) error {
 	var function *FunctionError
 	if errors.As(err, &function) {
 		return function
 	}
-	pool := &PoolError{Op: "call", Func: name, Kind: ErrUnknownOutcome, Err: err}
+	pool := &PoolError{Op: "call", Func: c.fn.name, Kind: ErrUnknownOutcome, Err: err}
 	var invoke *InvokeError
 	if errors.As(err, &invoke) {
 		pool.Outcome, pool.RequestID = invoke.Outcome, invoke.RequestID
@@ -184,6 +187,11 @@ func finalError(name string, err error, reason schedule.Reason) error {
 			pool.Kind, pool.Err = ErrUnreachable, invoke.Err
 		}
 	}
+	c.mu.Lock()
+	if c.ran && pool.Outcome == OutcomeNotRun {
+		pool.Outcome = OutcomeUnknown
+	}
+	c.mu.Unlock()
 	if pool.Hint == "" && reason == schedule.MayHaveRun {
 		pool.Hint = "it may have run; register it as Idempotent to have it run again"
 	}

@@ -32,6 +32,7 @@ type call struct {
 	tries      int          // invocations that ended
 	runs       int          // of them, those that ran the function or may have
 	rejected   int          // of them, those turned away for another reason than load
+	ran        bool         // one of them ran, or may have: also as part of a larger chunk
 	mayHaveRun bool         // so far, the one in flight included
 	throttled  *InvokeError // the last refusal for load, if nothing ran since
 }
@@ -88,10 +89,11 @@ func (c *call) failed(a schedule.Attempt, refusal *InvokeError) schedule.Attempt
 		c.rejected++
 	default:
 		c.runs++
+		c.ran = true
 		c.throttled = nil
 	}
 	stats.Attempts = c.runs
-	c.mayHaveRun = c.runs > 0
+	c.mayHaveRun = c.ran
 	if a.Outcome == schedule.Ran && c.size() > 1 {
 		a.Permanent = true // the run divides the chunk instead
 	}
@@ -106,6 +108,13 @@ func (c *call) failed(a schedule.Attempt, refusal *InvokeError) schedule.Attempt
 
 // overdue reports whether the call's time is up.
 func (c *call) overdue(now time.Time) bool { return !c.due.IsZero() && !c.due.After(now) }
+
+// hasRun notes an attempt that ran, or may have, but does not decide the call.
+func (c *call) hasRun() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ran = true
+}
 
 // remaining is the time left for the agent, as the envelope has it: 0 means
 // no deadline, so what is over is almost nothing instead.

@@ -224,6 +224,13 @@ func (l *lane) call(items []laneItem) *call {
 	return c
 }
 
+// anew makes a live call of items that were in one before, which ran.
+func (l *lane) anew(items []laneItem) *call {
+	c := l.call(items)
+	c.hasRun()
+	return c
+}
+
 // stop takes no more items, and ends those that wait with err.
 func (l *lane) stop(err error) {
 	l.e.mu.Lock()
@@ -312,7 +319,7 @@ func (ch *chunk) answered(replies []itemReply) {
 				again = append(again, it)
 				continue
 			}
-			reply.err = finalError(ch.fn.name, reply.err, schedule.IsAnswer)
+			reply.err = ch.call.finalError(reply.err, schedule.IsAnswer)
 		}
 		settled, outcomes = append(settled, it), append(outcomes, reply)
 	}
@@ -332,7 +339,7 @@ func (l *lane) again(items []laneItem) {
 	}
 	defer e.mu.Unlock()
 	for _, it := range items {
-		e.postpone(l.call([]laneItem{it}), time.Now().Add(e.retry.Backoff.Delay(it.runs, 0, e.random)))
+		e.postpone(l.anew([]laneItem{it}), time.Now().Add(e.retry.Backoff.Delay(it.runs, 0, e.random)))
 	}
 	e.stats.Retries += int64(len(items))
 	l.tally.retried += len(items)
@@ -367,8 +374,8 @@ func (ch *chunk) completed() {
 		l.fail(ch.items, err)
 		return
 	}
-	e.ready.calls.push(l.call(ch.items[:half]))
-	e.ready.calls.push(l.call(ch.items[half:]))
+	e.ready.calls.push(l.anew(ch.items[:half]))
+	e.ready.calls.push(l.anew(ch.items[half:]))
 	e.stats.Retries += int64(len(ch.items))
 	l.tally.retried += len(ch.items)
 	e.dispatch()

@@ -63,6 +63,35 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// What the last attempt did not run, one before it may have.
+func TestOutcomeIsOfAllAttempts(t *testing.T) {
+	denied := answer(&lambdapool.InvokeError{Outcome: lambdapool.OutcomeNotRun, Kind: lambdapool.ErrAccessDenied, Err: errors.New("403"), Permanent: true})
+	crashed := answer(&lambdapool.InvokeError{Outcome: lambdapool.OutcomeRan, Kind: lambdapool.ErrAgentCrashed, Err: errors.New("exit status 3")})
+	for _, tc := range []struct {
+		name   string
+		script []step
+		items  int
+		want   lambdapool.Outcome
+	}{
+		{"none ran", []step{denied}, 1, lambdapool.OutcomeNotRun},
+		{"one was lost", []step{lose(io.EOF), denied}, 1, lambdapool.OutcomeUnknown},
+		{"one was lost, one throttled", []step{lose(io.EOF), throttle("CallerRateLimitExceeded", 0), denied}, 1, lambdapool.OutcomeUnknown},
+		{"a chunk crashed", []step{crashed, denied, denied}, 2, lambdapool.OutcomeUnknown},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := executor(t, &scripted{Backend: inproc.New(), script: tc.script})
+				_, err := lambdapool.Map(t.Context(), e, again, upTo(tc.items), lambdapool.ChunkSize(tc.items))
+				wantErr(t, err, lambdapool.ErrAccessDenied)
+				var pool *lambdapool.PoolError
+				if errors.As(err, &pool); pool.Outcome != tc.want {
+					t.Errorf("the outcome is %v, want %v: %v", pool.Outcome, tc.want, err)
+				}
+			})
+		})
+	}
+}
+
 func TestRetryAfterIsHonoured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &scripted{Backend: inproc.New(), script: []step{throttle("CallerRateLimitExceeded", 7*time.Second)}}
