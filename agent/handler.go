@@ -30,6 +30,10 @@ type Handler struct {
 	// was called.
 	Transport http.RoundTripper
 
+	// Guest says that the process is not the handler's own: its CPU time and
+	// memory are mostly its host's, and not measured.
+	Guest bool
+
 	registry    *lambdapool.Registry
 	fingerprint func() uint64            // the registry's, as of the first invocation
 	plain       func() http.RoundTripper // for want of a Transport
@@ -79,7 +83,7 @@ func (e *BadRequestError) Unwrap() error { return e.Err }
 // Whatever the functions do is in the reply. The error is a *[BadRequestError]
 // for a payload that cannot be read, or ctx's.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	began, cpu := time.Now(), cpuTime()
+	began, cpu := time.Now(), h.cpuTime()
 	number := h.invocations.Add(1)
 	req, err := codec.DecodeRequest(payload)
 	if err != nil {
@@ -119,8 +123,8 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		Invocation: number,
 		Cold:       number == 1,
 		Run:        now.Sub(began),
-		CPU:        cpuTime() - cpu,
-		PeakMemory: peakMemory(now),
+		CPU:        h.cpuTime() - cpu,
+		PeakMemory: h.peakMemory(now),
 		Memory:     h.memory << 20,
 		Registry:   h.fingerprint(),
 		Procs:      atOnce,
@@ -141,6 +145,20 @@ func (h *Handler) transport() http.RoundTripper {
 // Wait blocks until no function runs any more, including those left behind, or
 // until ctx ends. It returns how many still run.
 func (h *Handler) Wait(ctx context.Context) int { return h.running.wait(ctx) }
+
+func (h *Handler) cpuTime() time.Duration {
+	if h.Guest {
+		return 0
+	}
+	return cpuTime()
+}
+
+func (h *Handler) peakMemory(now time.Time) int64 {
+	if h.Guest {
+		return 0
+	}
+	return peakMemory(now)
+}
 
 // initialization returns how long the process took from its start until it
 // could serve. Asking the kernel waits for the first invocation: it takes as

@@ -48,6 +48,7 @@ func (b *Backend) StoreOption() string { return "inproc.WithStoreThreshold" }
 // newHandler makes the agent for a registry.
 func (b *Backend) newHandler(r *lambdapool.Registry) *agent.Handler {
 	h := agent.NewHandler(r)
+	h.Guest = true
 	h.Transport = b.store
 	return h
 }
