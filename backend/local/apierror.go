@@ -59,6 +59,10 @@ func errNotFound(arn string) *apiError {
 	return &apiError{status: http.StatusNotFound, code: "ResourceNotFoundException", message: "Function not found: " + arn}
 }
 
+func errConflict(message string) *apiError {
+	return &apiError{status: http.StatusConflict, code: "ResourceConflictException", message: message}
+}
+
 func errRequestTooLarge(limit int, operation string) *apiError {
 	return &apiError{
 		status: http.StatusRequestEntityTooLarge, code: "RequestEntityTooLargeException",

@@ -27,10 +27,14 @@ type invokeAPI struct {
 }
 
 func (a *invokeAPI) route(mux *http.ServeMux) {
-	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", a.signed(codec.MaxRequest, a.invoke))
+	a.routeInvoke(mux)
 	mux.HandleFunc("/", a.signed(codec.MaxRequest, func(_ http.ResponseWriter, r *http.Request, _ *claim, _ []byte) *apiError {
 		return errUnknownOperation(r)
 	}))
+}
+
+func (a *invokeAPI) routeInvoke(mux *http.ServeMux) {
+	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", a.signed(codec.MaxRequest, a.invoke))
 }
 
 // signed lets serve see only what carries a valid signature, with its body of

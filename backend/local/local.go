@@ -71,7 +71,7 @@ func New(opts ...Option) (*Backend, error) {
 }
 
 func open(cfg config) (*Backend, error) {
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp4", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp4", cfg.address)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func open(cfg config) (*Backend, error) {
 	address := listener.Addr().String()
 	b := &Backend{
 		cfg:         cfg,
-		credentials: aws.Credentials{AccessKeyID: "AKIALOCAL" + randomKeyID(), SecretAccessKey: randomHex(20), Source: "lambdapool/backend/local"},
+		credentials: cfg.keyPair(),
 		endpoint:    "http://" + address,
 		spawner:     spawner,
 		fn:          newFunction(cfg, spawner, address),

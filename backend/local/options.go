@@ -27,6 +27,12 @@ const (
 
 // config is what the options fill in. New checks it as a whole.
 type config struct {
+	address         string
+	accessKeyID     string // empty: one is made
+	secretAccessKey string
+	codeStorage     int64         // bytes, of a Server
+	updateTime      time.Duration // of a Server
+
 	binary      string // absolute path; empty: this executable
 	region      string
 	name        string
@@ -51,6 +57,8 @@ type config struct {
 
 func defaults() config {
 	return config{
+		address:     anyPort,
+		codeStorage: accountCodeStorage,
 		region:      region,
 		name:        "lambdapool",
 		version:     latest,

@@ -41,3 +41,10 @@ func newPipe(*os.File, func([]byte)) (*pipe, error) { return nil, syscall.ENOSYS
 func (*pipe) follow()                               {}
 func (*pipe) drain()                                {}
 func (*pipe) close()                                {}
+
+type reaper struct{}
+
+func startReaper(string) (*reaper, error) { return nil, syscall.ENOSYS }
+func (*reaper) dismiss()                  {}
+func lockForks()                          {}
+func unlockForks()                        {}

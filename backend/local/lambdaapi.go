@@ -1,0 +1,189 @@
+package local
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"time"
+)
+
+const (
+	// maxCodeRequest is what a request with a zip may have: 50 MB in base64, and 256 KB for the rest.
+	maxCodeRequest = 70_167_211
+	// maxControlRequest bounds all others; what is allowed in them is far less.
+	maxControlRequest = 1 << 20
+)
+
+// A call is one request to the control plane.
+type call struct {
+	*regional
+
+	r      *http.Request
+	body   []byte
+	region string
+}
+
+// routeLambda adds the operations of
+// https://docs.aws.amazon.com/lambda/latest/api/API_Operations.html
+// that there are. Each answers with its status and what serve returns, as JSON.
+func (s *Server) routeLambda(mux *http.ServeMux) {
+	route := func(operation, pattern string, status, limit int, serve func(*call) (any, *apiError)) {
+		mux.HandleFunc(pattern, s.operation(operation, status, limit, serve))
+	}
+	for _, op := range []struct {
+		name, pattern string
+		status, limit int
+		serve         func(*call) (any, *apiError)
+	}{
+		{"CreateFunction", "POST /2015-03-31/functions", 201, maxCodeRequest, (*call).createFunction},
+		{"ListFunctions", "GET /2015-03-31/functions", 200, 0, (*call).listFunctions},
+		{"GetFunction", "GET /2015-03-31/functions/{name}", 200, 0, (*call).getFunction},
+		{"DeleteFunction", "DELETE /2015-03-31/functions/{name}", 204, 0, (*call).deleteFunction},
+		{"GetFunctionConfiguration", "GET /2015-03-31/functions/{name}/configuration", 200, 0, (*call).getFunctionConfiguration},
+		{"UpdateFunctionConfiguration", "PUT /2015-03-31/functions/{name}/configuration", 200, maxControlRequest, (*call).updateFunctionConfiguration},
+		{"UpdateFunctionCode", "PUT /2015-03-31/functions/{name}/code", 200, maxCodeRequest, (*call).updateFunctionCode},
+		{"PublishVersion", "POST /2015-03-31/functions/{name}/versions", 201, maxControlRequest, (*call).publishVersion},
+		{"ListVersionsByFunction", "GET /2015-03-31/functions/{name}/versions", 200, 0, (*call).listVersions},
+		{"CreateAlias", "POST /2015-03-31/functions/{name}/aliases", 201, maxControlRequest, (*call).createAlias},
+		{"ListAliases", "GET /2015-03-31/functions/{name}/aliases", 200, 0, (*call).listAliases},
+		{"GetAlias", "GET /2015-03-31/functions/{name}/aliases/{alias}", 200, 0, (*call).getAlias},
+		{"UpdateAlias", "PUT /2015-03-31/functions/{name}/aliases/{alias}", 200, maxControlRequest, (*call).updateAlias},
+		{"DeleteAlias", "DELETE /2015-03-31/functions/{name}/aliases/{alias}", 204, 0, (*call).deleteAlias},
+		{"PutFunctionConcurrency", "PUT /2017-10-31/functions/{name}/concurrency", 200, maxControlRequest, (*call).putConcurrency},
+		{"GetFunctionConcurrency", "GET /2019-09-30/functions/{name}/concurrency", 200, 0, (*call).getConcurrency},
+		{"DeleteFunctionConcurrency", "DELETE /2017-10-31/functions/{name}/concurrency", 204, 0, (*call).deleteConcurrency},
+		{"ListTags", "GET /2017-03-31/tags/{arn}", 200, 0, (*call).listTags},
+		{"TagResource", "POST /2017-03-31/tags/{arn}", 204, maxControlRequest, (*call).tagResource},
+		{"UntagResource", "DELETE /2017-03-31/tags/{arn}", 204, 0, (*call).untagResource},
+		{"GetAccountSettings", "GET /2016-08-19/account-settings", 200, 0, (*call).getAccountSettings},
+		{"ListLayers", "GET /2018-10-31/layers", 200, 0, (*call).listLayers},
+	} {
+		route(op.name, op.pattern, op.status, op.limit, op.serve)
+	}
+}
+
+// operation admits the request, has it served and writes the answer.
+func (s *Server) operation(name string, status, limit int, serve func(*call) (any, *apiError)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Amzn-RequestId", newRequestID())
+		from, body, refused := s.auth.admit(r, limit, name)
+		if refused == nil && from.service != "lambda" {
+			refused = errUnknownOperation(r)
+		}
+		var answer any
+		if refused == nil {
+			g := s.region(from.region)
+			answer, refused = serve(&call{regional: g, r: r, body: body, region: from.region})
+		}
+		if refused != nil {
+			refused.write(w)
+			return
+		}
+		writeJSON(w, "application/json", status, answer)
+	}
+}
+
+func writeJSON(w http.ResponseWriter, contentType string, status int, answer any) {
+	if answer == nil {
+		w.WriteHeader(status)
+		return
+	}
+	data, err := json.Marshal(answer)
+	if err != nil {
+		panic(err) // the shapes of answers always marshal
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+	w.WriteHeader(status)
+	_, _ = w.Write(data) // whoever is not there any more needs no answer
+}
+
+// read decodes the body. None at all is an empty object.
+func (c *call) read(into any) *apiError {
+	if len(c.body) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(c.body, into); err != nil {
+		return &apiError{status: http.StatusBadRequest, code: "SerializationException", message: "Could not parse request body into json: " + err.Error()}
+	}
+	return nil
+}
+
+// id returns what the path and the query name.
+func (c *call) id() (functionID, *apiError) {
+	return identify(c.r.PathValue("name"), c.r.URL.Query().Get("Qualifier"), c.region)
+}
+
+// unqualified is id for operations on a function as a whole.
+func (c *call) unqualified() (functionID, *apiError) {
+	id, refused := identify(c.r.PathValue("name"), "", c.region)
+	if refused == nil && id.qualifier != "" && id.qualifier != latest {
+		return id, errInvalidParameter("This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.")
+	}
+	id.qualifier = ""
+	return id, refused
+}
+
+// found is the function that an operation on the whole of it names. The
+// region's lock is held.
+func (c *call) found() (*resource, functionID, *apiError) {
+	id, refused := c.unqualified()
+	if refused != nil {
+		return nil, id, refused
+	}
+	f, refused := c.function(id)
+	return f, id, refused
+}
+
+// paging reads Marker and MaxItems.
+type paging struct {
+	marker string // the key after which the page begins
+	max    int
+}
+
+func (c *call) paging(most int) (paging, *apiError) {
+	p := paging{max: most}
+	query := c.r.URL.Query()
+	if said := query.Get("MaxItems"); said != "" {
+		n, err := strconv.Atoi(said)
+		if err != nil {
+			return p, errValidation("maxItems", said, "Member must be an integer")
+		}
+		if refused := within("maxItems", n, 1, 10_000); refused != nil {
+			return p, refused
+		}
+		p.max = min(n, most)
+	}
+	p.marker = query.Get("Marker")
+	if _, err := url.QueryUnescape(p.marker); err != nil || !markerPattern.MatchString(p.marker) {
+		return p, errInvalidParameter("The Marker " + strconv.Quote(p.marker) + " is not one that was returned.")
+	}
+	return p, nil
+}
+
+var markerPattern = regexp.MustCompile(`^[\w$:-]*$`)
+
+// page cuts keys, which are in order, and returns the marker of the next page.
+func page[T any](p paging, all []T, key func(T) string) (items []T, next *string) {
+	from := 0
+	if p.marker != "" {
+		from = len(all) // a marker whose item is gone, and all after it
+		for i, item := range all {
+			if k := key(item); k == p.marker {
+				from = i + 1
+				break
+			}
+		}
+	}
+	to := min(from+p.max, len(all))
+	if to < len(all) {
+		marker := key(all[to-1])
+		next = &marker
+	}
+	return all[from:to], next
+}
+
+// lastModified is how Lambda writes times.
+func lastModified(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000-0700") }

@@ -1,0 +1,49 @@
+//go:build linux || darwin
+
+package local
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// A reaper is a process that removes a directory when this one has ended. It
+// knows from a pipe, whose other end only this process has, so that it need not
+// end in an orderly way; it is in a session of its own, where no Ctrl-C reaches it.
+type reaper struct {
+	cmd  *exec.Cmd
+	held *os.File
+}
+
+// An agent that is about to be killed may still be writing there.
+const reaping = `trap '' HUP INT TERM; read -r _; for i in 1 2 3 4 5; do rm -rf -- "$1" && exit; sleep 1; done`
+
+func startReaper(dir string) (*reaper, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("/bin/sh", "-c", reaping, "lambdapool-reaper", dir) //nolint:gosec,noctx // a constant script; it outlives every context
+	cmd.Stdin, cmd.Dir, cmd.Env = r, "/", []string{"PATH=/usr/local/bin:/usr/bin:/bin"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	_ = r.Close()
+	if err != nil {
+		_ = w.Close()
+		return nil, err
+	}
+	return &reaper{cmd: cmd, held: w}, nil
+}
+
+// dismiss lets the reaper do its work and waits for it.
+func (r *reaper) dismiss() {
+	_ = r.held.Close()
+	_ = r.cmd.Wait() // how it ends says nothing: the directory is gone already
+}
+
+// lockForks keeps this process from starting others, until unlockForks: one
+// that is started while a program's file is being written would hold it open,
+// and running the program would fail with "text file busy".
+func lockForks()   { syscall.ForkLock.RLock() }
+func unlockForks() { syscall.ForkLock.RUnlock() }

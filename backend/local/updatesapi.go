@@ -1,0 +1,164 @@
+package local
+
+// free refuses a change while another is under way, or when the caller knows
+// an older revision.
+func (f *resource) free(revision *string) *apiError {
+	switch v := f.latest; {
+	case v.busy() && v.created:
+		return errConflict("The operation cannot be performed at this time. The function is currently in the following state: Pending")
+	case v.busy():
+		return errConflict("The operation cannot be performed at this time. An update is in progress for resource: " + f.arn)
+	case revision != nil && *revision != "" && *revision != v.revision:
+		return errPrecondition("Function/GetAlias")
+	}
+	return nil
+}
+
+// replace makes s the latest. The region's lock is held.
+func (g *regional) replace(f *resource, s settings) {
+	old := f.latest
+	s.code.retain()
+	f.latest = g.newVersion(s, false)
+	g.discard(old)
+}
+
+func (c *call) updateFunctionConfiguration() (any, *apiError) {
+	var in struct {
+		configuration
+
+		RevisionID *string `json:"RevisionId"`
+	}
+	if refused := c.read(&in); refused != nil {
+		return nil, refused
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, _, refused := c.found()
+	if refused != nil {
+		return nil, refused
+	}
+	s, refused := in.apply(f.latest.settings)
+	if refused != nil {
+		return nil, refused
+	}
+	if in.Role != nil {
+		if refused := c.server.iam.assumable(s.role); refused != nil {
+			return nil, refused
+		}
+	}
+	if refused := f.free(in.RevisionID); refused != nil {
+		return nil, refused
+	}
+	c.replace(f, s)
+	return f.latest.underWay(f.arn), nil
+}
+
+func (c *call) updateFunctionCode() (any, *apiError) {
+	var in struct {
+		codeInput
+
+		Architectures []string `json:"Architectures"`
+		Publish       bool     `json:"Publish"`
+		DryRun        bool     `json:"DryRun"`
+		RevisionID    *string  `json:"RevisionId"`
+	}
+	if refused := c.read(&in); refused != nil {
+		return nil, refused
+	}
+	if refused := checkArchitectures(in.Architectures); refused != nil {
+		return nil, refused
+	}
+	if refused := c.changeable(in.RevisionID); refused != nil { // before the work of unpacking
+		return nil, refused
+	}
+	code, refused := c.unpack(&in.codeInput)
+	if refused != nil {
+		return nil, refused
+	}
+	defer c.server.codes.release(code) // versions have their own hold on it
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, _, refused := c.found()
+	if refused != nil {
+		return nil, refused
+	}
+	if refused := f.free(in.RevisionID); refused != nil {
+		return nil, refused
+	}
+	if refused := c.room(code); refused != nil {
+		return nil, refused
+	}
+	s := f.latest.settings
+	s.code = code
+	if in.DryRun {
+		return c.newVersion(s, false).underWay(f.arn), nil
+	}
+	c.replace(f, s)
+	if in.Publish {
+		v := c.publish(f, nil)
+		return v.underWay(f.arn + ":" + v.number), nil
+	}
+	return f.latest.underWay(f.arn), nil
+}
+
+func (c *call) changeable(revision *string) *apiError {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, _, refused := c.found()
+	if refused != nil {
+		return refused
+	}
+	return f.free(revision)
+}
+
+func (c *call) publishVersion() (any, *apiError) {
+	var in struct {
+		CodeSha256  *string `json:"CodeSha256"`
+		Description *string `json:"Description"`
+		RevisionID  *string `json:"RevisionId"`
+	}
+	if refused := c.read(&in); refused != nil {
+		return nil, refused
+	}
+	if in.Description != nil {
+		if refused := checkDescription(*in.Description); refused != nil {
+			return nil, refused
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, _, refused := c.found()
+	if refused != nil {
+		return nil, refused
+	}
+	if refused := f.free(in.RevisionID); refused != nil {
+		return nil, refused
+	}
+	if now := f.latest.settings.code.sha256; in.CodeSha256 != nil && *in.CodeSha256 != "" && *in.CodeSha256 != now {
+		return nil, errInvalidParameter("CodeSHA256 (" + *in.CodeSha256 + ") is different from current CodeSHA256 in $LATEST (" + now + "). Please try again with the CodeSHA256 in $LATEST.")
+	}
+	v := c.publish(f, in.Description)
+	return v.withState(f.arn + ":" + v.number), nil
+}
+
+func (c *call) listVersions() (any, *apiError) {
+	p, refused := c.paging(50)
+	if refused != nil {
+		return nil, refused
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, _, refused := c.found()
+	if refused != nil {
+		return nil, refused
+	}
+	all := []*functionConfiguration{}
+	for _, v := range f.versions() {
+		all = append(all, v.describe(f.arn+":"+v.number))
+	}
+	versions, next := page(p, all, func(c *functionConfiguration) string { return c.Version })
+	return struct {
+		Versions   []*functionConfiguration `json:"Versions"`
+		NextMarker *string                  `json:"NextMarker,omitempty"`
+	}{versions, next}, nil
+}
