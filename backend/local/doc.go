@@ -36,6 +36,13 @@
 // of the embedded Lambda, as they go through S3 on AWS: agents get links, which
 // expire, and plain HTTP. [WithStoreSize] bounds it.
 //
+// # Faults on request
+//
+// WithFaults makes it fail: throttles, server errors, resets, spoilt and slow
+// answers, stragglers, crashes, agents of another build. Faults are seeded and
+// counted, so that a test of what a program does about them can be repeated,
+// and knows that they have happened.
+//
 // # Nothing stays behind
 //
 // No file with a name is created; payloads too large for an invocation lie in files

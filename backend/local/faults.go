@@ -26,7 +26,7 @@ type Faults struct {
 
 	Throttle Throttle // the limits that callers run into
 
-	Refuse      float64 // 429, although no limit was reached: the function does not run
+	Refuse      float64 // 429 for any reason, every second one with Retry-After: the function does not run
 	ErrorBefore float64 // 500, 502, 503 or 504: the function does not run
 	ErrorAfter  float64 // the same in place of its answer: the function has run
 	ResetBefore float64 // the connection is reset: the function does not run
@@ -55,8 +55,8 @@ type Throttle struct {
 	// first request: what other tenants leave. It must be safe for concurrent use.
 	Limit func(elapsed time.Duration) int
 
-	Reason     string        // of all refusals, as Lambda spells it; default: one that fits, for Refuse any
-	RetryAfter time.Duration // of all refusals, rounded up to seconds; 0: they have none
+	Reason     string        // as Lambda spells it; default: one that fits
+	RetryAfter time.Duration // rounded up to seconds; 0: none
 }
 
 // A Fault is a kind of fault. Its name is that of the field of [Faults].

@@ -1,7 +1,7 @@
 package local
 
 import (
-	"math/rand/v2"
+	"cmp"
 	"net/http"
 	"sync"
 	"time"
@@ -22,8 +22,8 @@ type gate struct {
 	running  int
 }
 
-// enter lets a request in, which must leave later, or says why not.
-func (g *gate) enter(now time.Time) (refused types.ThrottleReason) {
+// enter lets a request in, which must leave later, or refuses it.
+func (g *gate) enter(now time.Time) *apiError {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	burst := max(g.Rate/10, 1)
@@ -37,11 +37,11 @@ func (g *gate) enter(now time.Time) (refused types.ThrottleReason) {
 	g.starts = min(g.starts+g.Ramp*passed, float64(g.Burst))
 	switch {
 	case g.Rate > 0 && g.requests < 1:
-		return types.ThrottleReasonFunctionInvocationRateLimitExceeded
+		return g.refusal(types.ThrottleReasonFunctionInvocationRateLimitExceeded)
 	case g.Limit != nil && g.running >= g.Limit(now.Sub(g.opened)):
-		return types.ThrottleReasonConcurrentInvocationLimitExceeded
+		return g.refusal(types.ThrottleReasonConcurrentInvocationLimitExceeded)
 	case g.Burst > 0 && g.running == g.envs && g.starts < 1:
-		return types.ThrottleReasonConcurrentInvocationLimitExceeded
+		return g.refusal(types.ThrottleReasonConcurrentInvocationLimitExceeded)
 	}
 	g.requests--
 	if g.running == g.envs {
@@ -49,7 +49,11 @@ func (g *gate) enter(now time.Time) (refused types.ThrottleReason) {
 		g.envs++
 	}
 	g.running++
-	return ""
+	return nil
+}
+
+func (g *gate) refusal(fitting types.ThrottleReason) *apiError {
+	return throttled(cmp.Or(g.Reason, string(fitting)), g.RetryAfter)
 }
 
 func (g *gate) leave() {
@@ -58,20 +62,17 @@ func (g *gate) leave() {
 	g.running--
 }
 
-// refusal is the answer to a request that is throttled.
-func (t *Throttle) refusal(fitting types.ThrottleReason) *apiError {
-	reason := t.Reason
-	if reason == "" {
-		reason = string(fitting)
-	}
+// throttled is the answer to a request that is refused.
+func throttled(reason string, retryAfter time.Duration) *apiError {
 	return &apiError{
 		status: http.StatusTooManyRequests, code: "TooManyRequestsException", message: "Rate Exceeded.",
-		reason: reason, retryAfter: t.RetryAfter,
+		reason: reason, retryAfter: retryAfter,
 	}
 }
 
-// anyReason is one of those that Lambda gives.
-func anyReason(dice *rand.Rand) types.ThrottleReason {
+// refuse refuses for any of Lambda's reasons.
+func (d *fate) refuse() *apiError {
 	reasons := types.ThrottleReason("").Values()
-	return reasons[dice.IntN(len(reasons))]
+	retryAfter := time.Duration(d.dice.IntN(2)) * time.Second
+	return throttled(string(reasons[d.dice.IntN(len(reasons))]), retryAfter)
 }

@@ -15,15 +15,15 @@ import (
 
 // serve answers a synchronous invocation of fn: well, or as its fate will have it.
 func (f *faults) serve(w http.ResponseWriter, r *http.Request, fn *function, inv *invocation, tail bool) *apiError {
-	if reason := f.gate.enter(time.Now()); reason != "" {
+	if refused := f.gate.enter(time.Now()); refused != nil {
 		f.counts[FaultThrottle].Add(1)
-		return f.Throttle.refusal(reason)
+		return refused
 	}
 	defer f.gate.leave()
 	inv.fate = f.draw()
 	switch d := inv.fate; {
 	case d.happens(FaultRefuse):
-		return f.Throttle.refusal(anyReason(d.dice))
+		return d.refuse()
 	case d.happens(FaultErrorBefore):
 		return d.serverError(w)
 	case d.happens(FaultResetBefore):
