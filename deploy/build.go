@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -49,9 +50,7 @@ func build(ctx context.Context, dir, pkg, goos, arch string) (_ *Artifact, err e
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 	out := filepath.Join(tmp, "bootstrap")
-	_, err = g.run(ctx, "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc",
-		"-ldflags", "-s -w -buildid=", "-o", out, pkg)
-	if err != nil {
+	if err := g.build(ctx, pkg, out); err != nil {
 		return nil, err
 	}
 	program, err := os.ReadFile(out)
@@ -65,6 +64,22 @@ func build(ctx context.Context, dir, pkg, goos, arch string) (_ *Artifact, err e
 	sum := sha256.Sum256(a.Zip)
 	a.Sum = base64.StdEncoding.EncodeToString(sum[:])
 	return a, checkSize(len(program), len(a.Zip))
+}
+
+// BuildHere builds the agent of a main package for this machine, into the file out.
+// It blocks and fails as [Build] does.
+func BuildHere(ctx context.Context, dir, pkg, out string) error {
+	g := goCommand{dir: dir, goos: runtime.GOOS, goarch: runtime.GOARCH}
+	if _, _, err := g.checkAgent(ctx, pkg); err != nil {
+		return fail("build", pkg, err)
+	}
+	return fail("build", pkg, g.build(ctx, pkg, out))
+}
+
+func (g goCommand) build(ctx context.Context, pkg, out string) error {
+	_, err := g.run(ctx, "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc",
+		"-ldflags", "-s -w -buildid=", "-o", out, "--", pkg)
+	return err
 }
 
 func checkSize(unpacked, zipped int) error {

@@ -48,15 +48,11 @@ type Leftover struct {
 
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString("lambdapool: " + e.Op)
-	if e.Name != "" {
-		b.WriteString(" " + e.Name)
-	}
-	if e.Kind != nil && !errors.Is(e.Kind, ErrInvalid) {
-		b.WriteString(": " + e.Kind.Error())
-	}
-	if e.Err != nil {
-		b.WriteString(": " + strings.TrimPrefix(e.Err.Error(), "lambdapool: "))
+	b.WriteString("lambdapool")
+	for _, part := range []string{strings.TrimSpace(e.Op + " " + e.Name), kind(e.Kind), brief(e.Err)} {
+		if part != "" {
+			b.WriteString(": " + part)
+		}
 	}
 	if e.Hint != "" {
 		b.WriteString(" (" + e.Hint + ")")
@@ -85,6 +81,27 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
+// kind leaves out what the cause says better.
+func kind(err error) string {
+	if err == nil || errors.Is(err, ErrInvalid) {
+		return ""
+	}
+	return err.Error()
+}
+
+// brief leaves out what the SDK adds to what AWS says, but for the operation.
+func brief(err error) string {
+	if err == nil {
+		return ""
+	}
+	if op, ok := err.(*smithy.OperationError); ok { //nolint:errorlint // what wraps one has more to say
+		if api, ok := errors.AsType[smithy.APIError](err); ok {
+			return op.OperationName + ": " + api.ErrorCode() + ": " + api.ErrorMessage()
+		}
+	}
+	return strings.TrimPrefix(err.Error(), "lambdapool: ")
+}
+
 // fail gives a cause its operation and object. An *Error keeps what it says.
 func fail(op, name string, err error) error {
 	if err == nil {
@@ -102,7 +119,7 @@ func fail(op, name string, err error) error {
 	case "PreconditionFailedException":
 		e.Kind, e.Hint = ErrChanged, hintChanged
 	case "AccessDeniedException", "AccessDenied":
-		e.Hint = "lambdapool policy client --manage prints the rights that these commands need"
+		e.Hint = "the message names the right that is missing; docs/cli.md lists what each command needs"
 	case "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "InvalidSignatureException":
 		e.Hint = "the credentials are unknown or have expired: sign in again, or choose another --profile"
 	}

@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"hash/fnv"
 	"strconv"
@@ -89,10 +88,7 @@ func (c *Client) grant(ctx context.Context, s *Spec) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
-		RoleName: aws.String(RoleName(s.Name)), PolicyName: aws.String(inlinePolicy), PolicyDocument: aws.String(policy),
-	})
-	return err
+	return c.putRolePolicy(ctx, RoleName(s.Name), inlinePolicy, policy)
 }
 
 // findRole returns the ARN of a role of ours, "" if there is none.
@@ -123,30 +119,4 @@ func (c *Client) deleteRole(ctx context.Context, name string) error {
 		return nil
 	}
 	return err
-}
-
-type statement struct {
-	Effect   string
-	Action   []string
-	Resource []string
-}
-
-// agentPolicy is what an agent may do: write its own log, and live in a VPC if it does.
-func (c *Client) agentPolicy(ctx context.Context, s *Spec) (string, error) {
-	id, err := c.WhoAmI(ctx)
-	if err != nil {
-		return "", err
-	}
-	group := "arn:" + id.Partition + ":logs:" + c.cfg.Region + ":" + id.Account + ":log-group:" + logGroup(s.Name)
-	statements := []statement{{"Allow",
-		[]string{"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}, []string{group, group + ":*"}}}
-	if len(s.Subnets) > 0 {
-		statements = append(statements, statement{"Allow", []string{"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface",
-			"ec2:DescribeSubnets", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"}, []string{"*"}})
-	}
-	doc, err := json.Marshal(struct {
-		Version   string
-		Statement []statement
-	}{"2012-10-17", statements})
-	return string(doc), err
 }

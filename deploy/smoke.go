@@ -19,8 +19,6 @@ type Registry struct {
 	Cold      bool           `json:"cold"`
 	Init      time.Duration  `json:"init_ns,omitempty"`
 	Procs     int            `json:"procs"` // items the agent runs at once
-
-	fingerprint uint64
 }
 
 // A RegisteredFn is a function that an agent has.
@@ -40,14 +38,27 @@ func (c *Client) Describe(ctx context.Context, name, qualifier string) (*Registr
 	if err != nil {
 		return nil, fail("describe", name, err)
 	}
+	return registryOf(reply, resp), nil
+}
+
+// Ask asks the agent behind a backend for its registry. It blocks for the time of a call.
+func Ask(ctx context.Context, b lambdapool.Backend) (*Registry, error) {
+	reply, resp, err := exchange(ctx, b, &codec.Request{Op: codec.OpDescribe}, defaultPoll)
+	if err != nil {
+		return nil, fail("describe", "agent", err)
+	}
+	return registryOf(reply, resp), nil
+}
+
+func registryOf(reply *codec.Reply, resp *lambdapool.Response) *Registry {
 	r := &Registry{
 		Version: resp.ExecutedVersion, Cold: reply.Agent.Cold, Init: reply.Agent.Init, Procs: reply.Agent.Procs,
-		fingerprint: reply.Agent.Registry, Functions: []RegisteredFn{},
+		Functions: []RegisteredFn{},
 	}
 	for _, f := range reply.Functions {
 		r.Functions = append(r.Functions, RegisteredFn{f.Name, f.Shape})
 	}
-	return r, nil
+	return r
 }
 
 // ask sends one request to an agent, again if it certainly did not run.
@@ -61,10 +72,10 @@ func (c *Client) ask(ctx context.Context, name, qualifier string, req *codec.Req
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	return c.exchange(ctx, b, req)
+	return exchange(ctx, b, req, c.poll)
 }
 
-func (c *Client) exchange(ctx context.Context, b lambdapool.Backend, req *codec.Request) (*codec.Reply, *lambdapool.Response, error) {
+func exchange(ctx context.Context, b lambdapool.Backend, req *codec.Request, poll time.Duration) (*codec.Reply, *lambdapool.Response, error) {
 	req.ID = rand.Text()
 	payload, err := codec.EncodeRequest(req)
 	if err != nil {
@@ -83,7 +94,7 @@ func (c *Client) exchange(ctx context.Context, b lambdapool.Backend, req *codec.
 		if !ok || ierr.Permanent || ierr.Outcome != lambdapool.OutcomeNotRun || time.Now().After(deadline) {
 			return nil, nil, explain(ctx, err)
 		}
-		if err := sleep(ctx, max(ierr.RetryAfter, c.poll)); err != nil {
+		if err := sleep(ctx, max(ierr.RetryAfter, poll)); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -91,13 +91,13 @@ func (u *updater) run(ctx context.Context) (*Updated, error) {
 		return nil, err
 	}
 	updated := &Updated{Function: u.f, Plan: d.plan, Changed: d.any(), Alias: u.o.Alias}
-	if u.o.Publish {
-		updated.Plan = append(updated.Plan, "publish a version, unless the newest has this code and configuration")
-	}
-	if u.o.Alias != "" {
-		updated.Plan = append(updated.Plan, "point alias "+u.o.Alias+" to it")
-	}
 	if u.o.DryRun {
+		if u.o.Publish {
+			updated.Plan = append(updated.Plan, "publish a version, unless the newest one has this code and configuration")
+		}
+		if u.o.Alias != "" {
+			updated.Plan = append(updated.Plan, "alias "+u.o.Alias+" → that version")
+		}
 		return updated, nil
 	}
 	return updated, u.apply(ctx, &d, a, updated)
@@ -140,6 +140,7 @@ func (u *updater) apply(ctx context.Context, d *changes, a *Artifact, updated *U
 			return err
 		}
 		updated.Version, qualifier = version, version
+		updated.Plan = append(updated.Plan, "version "+version)
 	}
 	updated.Function = u.f
 	if !u.o.NoSmoke && (updated.Changed || u.o.Publish) {
@@ -149,6 +150,7 @@ func (u *updater) apply(ctx context.Context, d *changes, a *Artifact, updated *U
 		}
 	}
 	if u.o.Alias != "" {
+		updated.Plan = append(updated.Plan, "alias "+u.o.Alias+" → version "+updated.Version)
 		return u.point(ctx, u.o.Alias, updated.Version)
 	}
 	return nil

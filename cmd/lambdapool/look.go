@@ -1,0 +1,235 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lambdapool/lambdapool/deploy"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	return a.asJSON(&cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List the functions that lambdapool made",
+		Example: "  lambdapool list\n  lambdapool list --region eu-central-1 --json",
+		Args:    named(0, 0, "nothing"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := a.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			functions := []deploy.Function{}
+			for f, err := range client.List(cmd.Context()) {
+				if err != nil {
+					return err
+				}
+				functions = append(functions, f)
+			}
+			return a.print(functions, func(w io.Writer) {
+				if len(functions) == 0 {
+					fmt.Fprintf(w, "no functions in %s: lambdapool create NAME PACKAGE makes one\n", client.Region())
+					return
+				}
+				rows := [][]string{{"NAME", "ARCH", "MEMORY", "TIMEOUT", "CODE", "MODIFIED", "LAMBDAPOOL"}}
+				for _, f := range functions {
+					rows = append(rows, []string{f.Name, f.Arch, fmt.Sprintf("%d MB", f.Memory), fmt.Sprintf("%d s", f.Timeout), megabytes(f.CodeSize), date(f.LastModified), f.Lambdapool})
+				}
+				table(w, rows)
+			})
+		},
+	})
+}
+
+func (a *app) showCommand() *cobra.Command {
+	return a.asJSON(&cobra.Command{
+		Use:     "show NAME",
+		Short:   "Show a function's configuration, and what its agent registers",
+		Long:    "Show prints the configuration of a function, when it was last used, and the functions that its\nagent registers, for which it calls it.",
+		Example: "  lambdapool show demo\n  lambdapool show demo --json",
+		Args:    named(1, 1, "NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := a.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			s, err := client.Show(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.print(s, func(w io.Writer) { showFunction(w, s) })
+		},
+		ValidArgsFunction: a.completeNames,
+	})
+}
+
+func showFunction(w io.Writer, s *deploy.Shown) {
+	f := s.Function
+	reserved := "none"
+	if f.Reserved != nil {
+		reserved = fmt.Sprint(*f.Reserved)
+	}
+	var aliases, tags []string
+	for alias, version := range s.Aliases {
+		aliases = append(aliases, alias+" → "+version)
+	}
+	for key, value := range f.Tags {
+		tags = append(tags, key+"="+value)
+	}
+	slices.Sort(aliases)
+	slices.Sort(tags)
+	rows := [][]string{
+		{"name", f.Name},
+		{"arn", f.ARN},
+		{"lambdapool", or(f.Lambdapool, "not made by lambdapool")},
+		{"state", strings.TrimSpace(or(f.State, "Active") + " " + f.Reason)},
+		{"architecture", f.Arch},
+		{"memory", fmt.Sprintf("%d MB", f.Memory)},
+		{"timeout", fmt.Sprintf("%d s", f.Timeout)},
+		{"/tmp", fmt.Sprintf("%d MB", f.EphemeralStorage)},
+		{"code", megabytes(f.CodeSize) + ", SHA-256 " + f.CodeSHA256},
+		{"modified", date(f.LastModified)},
+		{"last use", or(date(s.LastUse), "unknown")},
+		{"reserved", reserved},
+		{"role", f.Role},
+		{"environment", or(strings.Join(f.EnvNames, ", "), "none")},
+		{"layers", or(strings.Join(f.Layers, ", "), "none")},
+		{"aliases", or(strings.Join(aliases, ", "), "none")},
+		{"tags", or(strings.Join(tags, ", "), "none")},
+	}
+	if len(f.Subnets) > 0 {
+		rows = append(rows, []string{"VPC", strings.Join(slices.Concat(f.Subnets, f.SecurityGroups), ", ")})
+	}
+	table(w, rows)
+	if s.Registry == nil {
+		fmt.Fprintf(w, "\nits agent does not answer: %s\n", s.Problem)
+		return
+	}
+	fmt.Fprintln(w, "\nregistered functions")
+	showRegistry(w, s.Registry)
+}
+
+func date(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04:05Z")
+}
+
+func (a *app) layersCommand() *cobra.Command {
+	return a.asJSON(&cobra.Command{
+		Use:     "layers",
+		Short:   "List layers: those in use, by whom, and those there are",
+		Example: "  lambdapool layers",
+		Args:    named(0, 0, "nothing"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := a.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			layers, err := client.Layers(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.print(layers, func(w io.Writer) {
+				if len(layers) == 0 {
+					fmt.Fprintf(w, "no layers in %s\n", client.Region())
+					return
+				}
+				rows := [][]string{{"LAYER VERSION", "NEWEST", "USED BY"}}
+				for _, l := range layers {
+					newest := ""
+					if l.Newest {
+						newest = "yes"
+					}
+					rows = append(rows, []string{l.ARN, newest, strings.Join(l.UsedBy, ", ")})
+				}
+				table(w, rows)
+			})
+		},
+	})
+}
+
+func (a *app) deleteCommand() *cobra.Command {
+	var o deploy.DeleteOptions
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "delete NAME",
+		Short: "Delete a function and its role",
+		Long: `Delete removes a function with all its versions and aliases, the role that create made
+for it, and with --logs its log. It asks before, and refuses functions that lambdapool did
+not make.`,
+		Example: "  lambdapool delete demo\n  lambdapool delete demo --logs --yes",
+		Args:    named(1, 1, "NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := a.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			plan := o
+			plan.DryRun = true
+			all, err := client.Delete(cmd.Context(), args[0], plan)
+			if err != nil {
+				return err
+			}
+			if !o.DryRun && !yes {
+				if err := a.confirm("delete " + strings.Join(all, ", ")); err != nil {
+					return err
+				}
+			}
+			deleted := all
+			if !o.DryRun {
+				deleted, err = client.Delete(cmd.Context(), args[0], o)
+			}
+			verb := "deleted"
+			if o.DryRun {
+				verb = "would delete"
+			}
+			for _, what := range deleted {
+				fmt.Fprintln(a.stdout, verb, what)
+			}
+			return err
+		},
+		ValidArgsFunction: a.completeNames,
+	}
+	cmd.Flags().BoolVar(&o.Logs, "logs", false, "delete its log group, too")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "only print what would be deleted")
+	return cmd
+}
+
+// confirm asks whoever is there.
+func (a *app) confirm(what string) error {
+	fmt.Fprintf(a.stderr, "%s? [y/N] ", what)
+	answer, err := bufio.NewReader(a.stdin).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	case "":
+		if err != nil {
+			fmt.Fprintln(a.stderr)
+			return usage("nobody answers: --yes does it without asking")
+		}
+	}
+	return errors.New("nothing was deleted")
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return a.asJSON(&cobra.Command{
+		Use:     "version",
+		Short:   "Print the version of lambdapool and of Go",
+		Example: "  lambdapool version --json",
+		Args:    named(0, 0, "nothing"),
+		RunE: func(*cobra.Command, []string) error {
+			v := versions()
+			return a.print(v, func(w io.Writer) { fmt.Fprintf(w, "lambdapool %s, %s %s\n", v.Lambdapool, v.Go, v.Platform) })
+		},
+	})
+}
