@@ -44,7 +44,12 @@ bench: ## measure, and write docs/benchmarks.md
 	mv docs/benchmarks.md.new docs/benchmarks.md
 
 .PHONY: soak
-soak: ## the tests, ten times over, shuffled, under the race detector
+soak: ## CALLS=100000 calls through every fault at once, held against a ledger; SEED=n
+	go test ./internal/soak -run '^TestSoak$$' -count 1 -timeout 0 -v -args \
+		-soak.calls=$(or $(CALLS),100000) -soak.seed=$(or $(SEED),$(shell date +%s))
+
+.PHONY: repeat
+repeat: ## the tests, COUNT=10 times over, shuffled, under the race detector
 	go test -race -count $(or $(COUNT),10) -shuffle on $(PKG)
 
 .PHONY: agent-size
