@@ -57,13 +57,24 @@ func build(ctx context.Context, dir, pkg, goos, arch string) (_ *Artifact, err e
 	if err != nil {
 		return nil, err
 	}
+	return a, a.pack(program)
+}
+
+// Pack makes an Artifact of an agent that was built in another way. It matches
+// [ErrInvalid] when it is above Lambda's limits.
+func Pack(program []byte, arch string) (*Artifact, error) {
+	a := &Artifact{Package: "agent", Arch: arch}
+	return a, fail("pack", "agent", a.pack(program))
+}
+
+func (a *Artifact) pack(program []byte) (err error) {
 	a.Size = int64(len(program))
 	if a.Zip, err = Zip(program); err != nil {
-		return nil, err
+		return err
 	}
 	sum := sha256.Sum256(a.Zip)
 	a.Sum = base64.StdEncoding.EncodeToString(sum[:])
-	return a, checkSize(len(program), len(a.Zip))
+	return checkSize(len(program), len(a.Zip))
 }
 
 // BuildHere builds the agent of a main package for this machine, into the file out.

@@ -45,24 +45,18 @@ func (c *Client) create(ctx context.Context, s Spec, o CreateOptions) (*Created,
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
-	if s.Package == "" {
+	if s.Package == "" && s.Artifact == nil {
 		return nil, invalid("no package: name a main package that calls agent.Main()")
 	}
-	var goos string
-	goos, s.Arch = c.target(s.Arch)
 	s.defaults()
 	if err := c.free(ctx, s.Name); err != nil {
 		return nil, err
 	}
-	c.say("build", fmt.Sprintf("%s for %s/%s", s.Package, goos, s.Arch))
-	a, err := build(ctx, s.Dir, s.Package, goos, s.Arch)
+	a, err := c.artifact(ctx, &s)
 	if err != nil {
 		return nil, err
 	}
-	c.say("zip", fmt.Sprintf("%.1f MB, %.1f MB zipped", float64(a.Size)/(1<<20), float64(len(a.Zip))/(1<<20)))
-	if a.SDK {
-		c.say("zip", "the agent links the AWS SDK: one whose main imports neither awslambda nor local is smaller and starts faster")
-	}
+	s.Arch = a.Arch
 	created := &Created{Plan: s.plan(a)}
 	if o.DryRun {
 		return created, nil
@@ -81,6 +75,24 @@ func (c *Client) create(ctx context.Context, s Spec, o CreateOptions) (*Created,
 		return created, err
 	}
 	return created, nil
+}
+
+// artifact returns what is to be sent, which it builds unless it is there.
+func (c *Client) artifact(ctx context.Context, s *Spec) (*Artifact, error) {
+	if s.Artifact != nil {
+		return s.Artifact, nil
+	}
+	goos, arch := c.target(s.Arch)
+	c.say("build", fmt.Sprintf("%s for %s/%s", s.Package, goos, arch))
+	a, err := build(ctx, s.Dir, s.Package, goos, arch)
+	if err != nil {
+		return nil, err
+	}
+	c.say("zip", fmt.Sprintf("%.1f MB, %.1f MB zipped", float64(a.Size)/(1<<20), float64(len(a.Zip))/(1<<20)))
+	if a.SDK {
+		c.say("zip", "the agent links the AWS SDK: one whose main imports neither awslambda nor local is smaller and starts faster")
+	}
+	return a, nil
 }
 
 // interrupted adds to an error what is left behind.

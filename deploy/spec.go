@@ -13,11 +13,12 @@ import (
 
 // A Spec says which function is wanted.
 type Spec struct {
-	Name    string // of the Lambda function
-	Package string // a main package that calls agent.Main: a directory or an import path
-	Dir     string // where Package is looked up; "" is the current directory
-	Arch    string // "arm64", "x86_64", or "": what the deployed function has, else arm64
-	Role    string // ARN of a role that exists; "": one is made for this function
+	Name     string    // of the Lambda function
+	Package  string    // a main package that calls agent.Main: a directory or an import path
+	Dir      string    // where Package is looked up; "" is the current directory
+	Artifact *Artifact // what Package was built to before; nil: it is built
+	Arch     string    // "arm64", "x86_64", or "": what the deployed function has, else arm64
+	Role     string    // ARN of a role that exists; "": one is made for this function
 	Settings
 }
 

@@ -69,7 +69,8 @@ func (u *updater) run(ctx context.Context) (*Updated, error) {
 	if u.o.Alias != "" && !u.o.Publish {
 		return nil, invalid("alias %q: an alias points to a published version, so publish must be set too", u.o.Alias)
 	}
-	if _, err := u.c.own(ctx, u.s.Name); err != nil {
+	var err error
+	if u.f, err = u.c.own(ctx, u.s.Name); err != nil {
 		return nil, err
 	}
 	a, err := u.build(ctx)
@@ -104,19 +105,19 @@ func (u *updater) run(ctx context.Context) (*Updated, error) {
 }
 
 func (u *updater) build(ctx context.Context) (*Artifact, error) {
-	if u.s.Package == "" {
-		if u.s.Arch != "" {
-			return nil, invalid("architecture %s: changing it needs the package, to build it anew", u.s.Arch)
+	switch {
+	case u.s.Artifact != nil:
+		u.s.Arch = u.s.Artifact.Arch
+	case u.s.Package != "":
+		if u.s.Arch == "" {
+			u.s.Arch = u.f.Arch
 		}
+	case u.s.Arch != "":
+		return nil, invalid("architecture %s: changing it needs the package, to build it anew", u.s.Arch)
+	default:
 		return nil, nil
 	}
-	f, err := u.c.get(ctx, u.s.Name, "")
-	if err != nil {
-		return nil, err
-	}
-	goos, arch := u.c.target(or(u.s.Arch, f.Arch))
-	u.c.say("build", fmt.Sprintf("%s for %s/%s", u.s.Package, goos, arch))
-	return build(ctx, u.s.Dir, u.s.Package, goos, arch)
+	return u.c.artifact(ctx, &u.s)
 }
 
 func (u *updater) apply(ctx context.Context, d *changes, a *Artifact, updated *Updated) error {
