@@ -4,4 +4,7 @@
 // a hundred thousand, with another seed every time:
 //
 //	go test ./internal/soak -run TestSoak -v -args -soak.calls=100000 -soak.seed=7
+//
+// Another test plants secrets in arguments, results, environments and
+// credentials, and looks for them in all that is said about calls that fail.
 package soak
