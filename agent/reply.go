@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -95,6 +96,7 @@ func (h *Handler) tooLarge(item *codec.ItemReply, n, total int, notStored error)
 			Kind:    codec.KindStore,
 			Message: fmt.Sprintf("the result of %d bytes does not fit into a reply and could not be stored: %v", len(item.Value), notStored),
 			Hint:    storeHint(notStored),
+			Final:   errors.As(notStored, new(finalError)),
 		}
 	}
 	e := &codec.Error{

@@ -74,6 +74,7 @@ func (h *Handler) fetch(ctx context.Context, req *codec.Request) (*codec.Error, 
 			Kind:    codec.KindStore,
 			Message: fmt.Sprintf("the arguments, %d bytes in the object store, cannot be fetched: %v", req.Stored.Size, err),
 			Hint:    storeHint(err),
+			Final:   errors.As(err, new(finalError)),
 		}, nil
 	}
 	req.Items = stored.Items

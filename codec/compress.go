@@ -152,7 +152,7 @@ func decompressStream(packed io.Reader, size uint64) ([]byte, error) {
 	if err := dec.Reset(packed); err != nil {
 		return nil, errDamagedZstd(err)
 	}
-	body := make([]byte, size)
+	body := make([]byte, size, size+maxAlign)
 	n, err := io.ReadFull(dec, body)
 	if err == nil {
 		var more [1]byte

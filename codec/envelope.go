@@ -86,6 +86,7 @@ type Error struct {
 	Stack   string      `msgpack:"st,omitempty"`
 	Chain   []ErrorLink `msgpack:"ch,omitempty"` // wrapped errors, outermost first
 	Codes   []string    `msgpack:"co,omitempty"` // registered sentinels that the error matches
+	Final   bool        `msgpack:"f,omitempty"`  // of KindStore: another try cannot help
 }
 
 // An ErrorLink is one wrapped error.

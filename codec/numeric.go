@@ -182,6 +182,10 @@ func numericSlice(n numeric) (encodeFunc, decodeFunc) {
 		if err != nil {
 			return err
 		}
+		if n.native && d.mayShare(b, v.Type().Elem().Align()) {
+			v.Set(reflect.SliceAt(v.Type().Elem(), unsafe.Pointer(unsafe.SliceData(b)), count).Convert(v.Type()))
+			return nil
+		}
 		if err := d.charge(count, v.Type().Elem().Size()); err != nil {
 			return err
 		}
@@ -215,7 +219,7 @@ func byteSlice() (encodeFunc, decodeFunc) {
 		if err != nil {
 			return err
 		}
-		if !d.alias {
+		if !d.alias && !d.mayShare(b, 1) {
 			if err := d.charge(1, uintptr(len(b))); err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"reflect"
 	"sync"
+	"unsafe"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -143,6 +144,13 @@ type decoder struct {
 	in     reader
 	budget int  // bytes that may still be allocated
 	alias  bool // []byte may point into the input
+	share  bool // what is most of the input may be left there
+}
+
+// mayShare says whether a slice, whose bytes are b of the input, may be left there: it
+// must be at least half of it, so that it keeps little else alive, and aligned.
+func (d *decoder) mayShare(b []byte, align int) bool {
+	return d.share && len(b) > 0 && len(b) >= len(d.in.b)/2 && uintptr(unsafe.Pointer(unsafe.SliceData(b)))%uintptr(align) == 0
 }
 
 var decoders = sync.Pool{New: func() any {
@@ -155,7 +163,7 @@ func getDecoder(data []byte, alias bool) *decoder {
 	d := decoders.Get().(*decoder)
 	d.in = reader{b: data}
 	d.budget = min(len(data), (maxInt-expansionSlack)/MaxExpansion)*MaxExpansion + expansionSlack
-	d.alias = alias
+	d.alias, d.share = alias, false
 	return d
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"reflect"
 	"sync"
+	"unsafe"
 )
 
 // pieceSize is the size from which a byte slice becomes a piece of a [Frame] of its
@@ -179,18 +180,35 @@ func (r *frameReader) Seek(offset int64, whence int) (int64, error) {
 // the bytes are not the frame; any other is r's, or io.ErrUnexpectedEOF.
 func ReadRequest(r io.Reader, s *Stored) (*Request, error) {
 	req := new(Request)
-	if err := s.decode(r, requestPlan, reflect.ValueOf(req).Elem(), clientSide); err != nil {
+	body, err := s.body(r, clientSide)
+	if err != nil {
+		return nil, err
+	}
+	if err := decodeBody(body, requestPlan, reflect.ValueOf(req).Elem()); err != nil {
 		return nil, err
 	}
 	return req, req.check()
 }
 
 // ReadReply reads the frame of a reply that s describes, as [ReadRequest] does that
-// of a request. The values of the reply lie in one buffer of their own.
+// of a request. The values of the reply lie in one buffer of their own; the numbers of
+// a large slice are aligned there, for [UnmarshalShared].
 func ReadReply(r io.Reader, s *Stored) (*Reply, error) {
-	reply := new(Reply)
-	if err := s.decode(r, replyPlan, reflect.ValueOf(reply).Elem(), agentSide); err != nil {
+	body, err := s.body(r, agentSide)
+	if err != nil {
 		return nil, err
+	}
+	reply := new(Reply)
+	if err := decodeBody(body, replyPlan, reflect.ValueOf(reply).Elem()); err != nil {
+		return nil, err
+	}
+	if by := misaligned(reply); by > 0 {
+		moved := body[:len(body)+by][by:]
+		copy(moved, body)
+		reply = new(Reply)
+		if err := decodeBody(moved, replyPlan, reflect.ValueOf(reply).Elem()); err != nil {
+			return nil, err
+		}
 	}
 	if err := reply.check(); err != nil {
 		return nil, err
@@ -199,15 +217,23 @@ func ReadReply(r io.Reader, s *Stored) (*Reply, error) {
 	return reply, nil
 }
 
-func (s *Stored) decode(r io.Reader, p *plan, v reflect.Value, from side) error {
-	body, err := s.body(r, from)
-	if err != nil {
-		return err
+// maxAlign is what no number needs more of.
+const maxAlign = 8
+
+// misaligned returns by how many bytes the first large value, if it is one slice of
+// bytes or numbers, would have to be moved until these were aligned.
+func misaligned(r *Reply) int {
+	const header = 5 // of a bin 32
+	for i := range r.Items {
+		if v := r.Items[i].Value; len(v) >= pieceSize && v[0] == codeBin32 {
+			return int(-uintptr(unsafe.Pointer(&v[header])) % maxAlign)
+		}
 	}
-	return decodeBody(body, p, v)
+	return 0
 }
 
-// body reads the frame and returns its body, which is nobody else's.
+// body reads the frame and returns its body, which is nobody else's and has room to be
+// moved by maxAlign.
 func (s *Stored) body(r io.Reader, from side) ([]byte, error) {
 	if s.Size < int64(headerSize) || s.Size > MaxStored {
 		return nil, &FrameError{Reason: fmt.Sprintf("a stored frame of %d bytes is announced; it has from %d to %d", s.Size, headerSize, MaxStored)}
@@ -226,7 +252,8 @@ func (s *Stored) body(r io.Reader, from side) ([]byte, error) {
 	case flags&flagZstd != 0:
 		body, problem = in.decompress(s.Size)
 	default:
-		body = make([]byte, s.Size-int64(headerSize))
+		n := s.Size - int64(headerSize)
+		body = make([]byte, n, n+maxAlign)
 		if _, err := io.ReadFull(in, body); err != nil {
 			return nil, unexpected(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -184,6 +185,59 @@ func TestStoredHostile(t *testing.T) {
 		if !errors.As(err, &wrong) || errors.Is(err, codec.ErrDamaged) || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v, want %q", name, err, tt.says)
 		}
+	}
+}
+
+// Numbers of a stored reply are left where they are, however its envelope has moved
+// them, and of other types, or from elsewhere, they are copied.
+func TestSharedNumbers(t *testing.T) {
+	want := make([]float64, 100_000)
+	for i := range want {
+		want[i] = float64(i)
+	}
+	typ := typeOf(t, reflect.TypeFor[[]float64]())
+	value := encode(t, want)
+	var got []float64
+	unmarshal := func(data []byte) {
+		got = nil
+		if err := codec.UnmarshalShared(data, []*codec.Type{typ}, []reflect.Value{reflect.ValueOf(&got).Elem()}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatal("arrives changed")
+		}
+	}
+	for id := range 16 {
+		f, err := codec.FrameReply(&codec.Reply{ID: strings.Repeat("x", id), Items: []codec.ItemReply{{Value: value}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply, err := codec.ReadReply(f.Reader(), f.Stored(codec.Link{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := allocated(func() { unmarshal(reply.Items[0].Value) }); n > 1000 {
+			t.Errorf("with an id of %d bytes it allocates %d", id, n)
+		}
+	}
+	buffer := make([]byte, len(value)+8)
+	for off := range 8 {
+		data := buffer[off:][:len(value)]
+		copy(data, value)
+		unmarshal(data)
+	}
+	// A small slice would keep a large buffer alive.
+	type pair struct {
+		A, B []byte
+	}
+	var p pair
+	data := encode(t, pair{noise(1000), noise(2000)})
+	if err := codec.UnmarshalShared(data, []*codec.Type{typeOf(t, reflect.TypeFor[pair]())}, []reflect.Value{reflect.ValueOf(&p).Elem()}); err != nil {
+		t.Fatal(err)
+	}
+	clear(data)
+	if !bytes.Equal(p.A, noise(1000)) || bytes.Equal(p.B, noise(2000)) {
+		t.Error("want the first slice copied, and the second shared")
 	}
 }
 

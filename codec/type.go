@@ -74,10 +74,10 @@ func Unmarshal(data []byte, ts []*Type, vs []reflect.Value) error {
 	return unmarshal(data, ts, vs, false)
 }
 
-// UnmarshalShared is Unmarshal without the copies: byte slices in vs become parts
-// of data, which belongs to them from then on. It saves half the memory where
-// one large byte slice is most of data, and wastes it where a small one keeps a large
-// data alive.
+// UnmarshalShared is Unmarshal for data that the caller gives up: a slice of bytes or
+// numbers that is at least half of data becomes a part of data instead of a copy.
+// Numbers must happen to be aligned for that, as those of one value are that came through
+// [FrameReply] and [ReadReply].
 func UnmarshalShared(data []byte, ts []*Type, vs []reflect.Value) error {
 	return unmarshal(data, ts, vs, true)
 }
@@ -89,7 +89,8 @@ func unmarshal(data []byte, ts []*Type, vs []reflect.Value, share bool) error {
 	if err := scan(data, len(ts)); err != nil {
 		return &DecodeError{Value: -1, Reason: err.Error()}
 	}
-	d := getDecoder(data, share)
+	d := getDecoder(data, false)
+	d.share = share
 	defer putDecoder(d)
 	for i, t := range ts {
 		if err := t.plan.dec(d, vs[i]); err != nil {
