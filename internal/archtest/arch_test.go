@@ -30,6 +30,7 @@ type room struct {
 var rooms = []room{
 	{pattern: "codec"},
 	{pattern: "price"},
+	{pattern: "internal/far", links: above(".", "agent", "backend/inproc")}, // for benchmarks
 	{pattern: "internal/*"},
 	{pattern: "docs"},
 	{pattern: ".", links: ground},
@@ -41,10 +42,14 @@ var rooms = []room{
 	{pattern: "backend/awslambda", links: above("."), sdk: true},
 	{pattern: "backend/local", links: above(".", "agent", "backend/awslambda"), sdk: true},
 	{pattern: "backend", links: above(".", "agent", "backend/*"), sdk: true},
-	{pattern: "bench/*", links: above(".", "agent", "backend", "backend/*"), sdk: true},
+	{pattern: "journal", links: above(".")},
+	{pattern: "deploy", links: above(".", "agent", "backend/awslambda"), sdk: true},
+	{pattern: "cmd/lambdapool", links: above(".", "agent", "backend", "backend/*", "deploy"), sdk: true},
+	{pattern: "bench/*/*", links: above(".", "agent")}, // what a benchmark compares
+	{pattern: "bench/*", links: above(".", "agent", "backend", "backend/*", "journal"), sdk: true},
 	{pattern: "examples/algorithms", links: above(".", "agent", "backend/inproc", "examples/algorithms/*")},
 	{pattern: "examples/*/*", links: above(".")}, // functions, as agents link them
-	{pattern: "examples/*", links: above(".", "agent", "backend", "backend/*", "examples/*/*", "progress", "report"), sdk: true},
+	{pattern: "examples/*", links: above(".", "agent", "backend", "backend/*", "journal", "examples/*/*", "progress", "report"), sdk: true},
 }
 
 // ground is what every room above may link.
