@@ -73,7 +73,7 @@ func errRequestTooLarge(limit int, operation string) *apiError {
 func errUnknownOperation(r *http.Request) *apiError {
 	return &apiError{
 		status: http.StatusNotFound, code: "UnknownOperationException",
-		message: "no operation at " + r.Method + " " + r.URL.Path + " (the embedded Lambda knows POST /2015-03-31/functions/NAME/invocations)",
+		message: "no operation at " + r.Method + " " + r.URL.Path + ": the embedded Lambda does not have it",
 	}
 }
 

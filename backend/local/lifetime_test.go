@@ -47,6 +47,9 @@ func parent() {
 		fmt.Println(err)
 		os.Exit(0)
 	}
+	if how, ok := strings.CutPrefix(kind, "server "); ok {
+		serverParent(how)
+	}
 	agent.Main()
 	opts := []local.Option{local.WithConcurrency(2)}
 	if strings.HasPrefix(kind, "binary ") {

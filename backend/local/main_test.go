@@ -110,6 +110,9 @@ func (handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		return []byte(`"printed"`), nil
 	case "reply":
 		return bytes.Repeat([]byte{'r'}, j.N), nil
+	case "read":
+		data, err := os.ReadFile(j.Text)
+		return must(json.Marshal(string(data))), err
 	case "binary":
 		return []byte{0xc1, 'L', 'P', 0, 0xff, '\n', 0xfe}, nil
 	case "touch and sleep":

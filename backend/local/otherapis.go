@@ -83,11 +83,24 @@ func (n named) MarshalXML(e *xml.Encoder, _ xml.StartElement) error {
 	return e.EncodeElement(n.value, xml.StartElement{Name: xml.Name{Local: n.name}})
 }
 
+// queryCodes is what the services with the query protocol call the errors that
+// all services have in common:
+// https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
+var queryCodes = map[string]string{
+	"InvalidSignatureException":           "SignatureDoesNotMatch",
+	"IncompleteSignatureException":        "IncompleteSignature",
+	"MissingAuthenticationTokenException": "MissingAuthenticationToken",
+	"UnrecognizedClientException":         "InvalidClientTokenId",
+}
+
 func writeQueryError(w http.ResponseWriter, id string, e *apiError) {
 	type detail struct {
 		Type    string
 		Code    string
 		Message string
+	}
+	if code, ok := queryCodes[e.code]; ok {
+		e = &apiError{status: e.status, code: code, message: e.message}
 	}
 	kind := "Sender"
 	if e.status >= http.StatusInternalServerError {
