@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -81,44 +80,26 @@ func (c *Client) putRolePolicy(ctx context.Context, role, name, doc string) erro
 	return cause(ctx, err)
 }
 
-type rights struct {
-	Effect   string
-	Action   []string
-	Resource []string
-}
-
-func document(statements []rights) (string, error) {
-	doc, err := json.Marshal(struct {
-		Version   string
-		Statement []rights
-	}{"2012-10-17", statements})
-	return string(doc), err
-}
-
-// agentPolicy is what an agent may do: write its own log, and live in a VPC if it does.
-// Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html (2026-11)
+// agentPolicy is [AgentPolicy] in this account.
 func (c *Client) agentPolicy(ctx context.Context, s *Spec) (string, error) {
-	id, err := c.WhoAmI(ctx)
+	in, err := c.policyInput(ctx, s.Name)
 	if err != nil {
 		return "", err
 	}
-	group := "arn:" + id.Partition + ":logs:" + c.cfg.Region + ":" + id.Account + ":log-group:" + logGroup(s.Name)
-	statements := []rights{{"Allow", []string{"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}, []string{group, group + ":*"}}}
-	if len(s.Subnets) > 0 {
-		statements = append(statements, rights{"Allow", []string{
-			"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface",
-			"ec2:DescribeSubnets", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
-		}, []string{"*"}})
-	}
-	return document(statements)
+	in.VPC = len(s.Subnets) > 0
+	return AgentPolicy(in)
 }
 
-// clientPolicy is what a caller may do: call, and read the function's timeout.
+// clientPolicy is [ClientPolicy] in this account.
 func (c *Client) clientPolicy(ctx context.Context, function string) (string, error) {
-	id, err := c.WhoAmI(ctx)
+	in, err := c.policyInput(ctx, function)
 	if err != nil {
 		return "", err
 	}
-	arn := "arn:" + id.Partition + ":lambda:" + c.cfg.Region + ":" + id.Account + ":function:" + function
-	return document([]rights{{"Allow", []string{"lambda:InvokeFunction", "lambda:GetFunctionConfiguration"}, []string{arn, arn + ":*"}}})
+	return ClientPolicy(in)
+}
+
+func (c *Client) policyInput(ctx context.Context, function string) (PolicyInput, error) {
+	id, err := c.WhoAmI(ctx)
+	return PolicyInput{Partition: id.Partition, Region: c.cfg.Region, Account: id.Account, Function: function}, err
 }
