@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -36,9 +38,11 @@ const lockPatience = time.Millisecond
 
 // A log is an open file. It implements lambdapool.JournalLog.
 type log struct {
-	path   string
-	db     *bbolt.DB
-	reader reader
+	path    string
+	db      *bbolt.DB
+	file    *os.File // that of db
+	faulted atomic.Bool
+	reader  reader
 }
 
 // openLog opens the file of a run, or makes it.
@@ -53,7 +57,7 @@ func openLog(path string, run lambdapool.JournalRun, d *directory) (*log, error)
 		// While it is locked: nobody else may have begun to write.
 		err = os.Remove(path)
 		if readable {
-			err = errors.Join(err, l.db.Close())
+			err = errors.Join(err, l.close())
 		}
 		if err == nil {
 			err = l.open()
@@ -62,59 +66,75 @@ func openLog(path string, run lambdapool.JournalRun, d *directory) (*log, error)
 	if err != nil {
 		return nil, err
 	}
-	err = guard(func() error { return l.db.Update(func(tx *bbolt.Tx) error { return begin(tx, run) }) })
-	if err == nil {
+	if err = l.guard(func() error { return l.begin(run) }); err == nil {
 		err = syncDirectory(filepath.Dir(path))
 	}
-	if err == nil {
-		err = guard(func() error { return l.db.View(l.reader.init) })
+	if err != nil {
+		return nil, errors.Join(l.explain(err), l.close())
 	}
 	l.reader.retryFailed = d.retryFailed
-	if err != nil {
-		return nil, errors.Join(l.explain(err), l.db.Close())
-	}
 	return l, nil
 }
 
 // open opens the database and locks it.
 func (l *log) open() error {
-	var file *os.File
-	err := guard(func() (err error) {
+	l.db, l.file = nil, nil
+	l.faulted.Store(false)
+	err := l.guard(func() (err error) {
 		l.db, err = bbolt.Open(l.path, 0o640, &bbolt.Options{
-			Timeout:        lockPatience,
-			NoFreelistSync: true, // it is found again by reading the tree, which opening may take its time for
+			Timeout: lockPatience,
+			// The list of free pages stays in the file: without it, bbolt looks for
+			// them on a goroutine of its own, where damage would be a panic that
+			// nobody can contain.
+			NoFreelistSync: false,
 			FreelistType:   bbolt.FreelistMapType,
 			NoStatistics:   true,
 			OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
-				file, err = os.OpenFile(name, flag, mode)
-				return file, err
+				l.file, err = os.OpenFile(name, flag, mode)
+				return l.file, err
 			},
 		})
 		return err
 	})
 	if err == nil {
-		err = l.stillThere(file)
-		if err != nil {
-			err = errors.Join(err, l.db.Close())
+		err = l.stillThere()
+	}
+	if err == nil {
+		return nil
+	}
+	var errno syscall.Errno
+	if !errors.Is(err, bolterrors.ErrTimeout) && !errors.As(err, &errno) && unborn(l.path) {
+		err = fmt.Errorf("%w: %w", errFault, err)
+	}
+	return errors.Join(l.explain(err), l.close())
+}
+
+// close lets the file go. After a fault bbolt may hold its own locks for ever,
+// and memory is still mapped, which would keep the file locked.
+func (l *log) close() error {
+	switch {
+	case l.faulted.Load():
+		if l.file != nil {
+			unlock(l.file)
+			_ = l.file.Close()
 		}
-		return err
+		return nil
+	case l.db == nil:
+		return nil
 	}
-	if file != nil {
-		_ = file.Close() // bbolt leaves it open, and locked, when it panics
-	}
-	return l.explain(err)
+	return l.guard(l.db.Close)
 }
 
 // stillThere checks that the file which is locked is the one that has the name,
 // and was not replaced between opening and locking it.
-func (l *log) stillThere(file *os.File) error {
-	locked, err := file.Stat()
+func (l *log) stillThere() error {
+	locked, err := l.file.Stat()
 	if err != nil {
 		return err
 	}
 	named, err := os.Stat(l.path)
 	if err != nil || !os.SameFile(locked, named) {
-		return fmt.Errorf("%s: %w", l.path, ErrLocked)
+		return ErrLocked
 	}
 	return nil
 }
@@ -126,28 +146,40 @@ func unborn(path string) bool {
 	return err == nil && info.Size() <= 4*int64(os.Getpagesize())
 }
 
-// begin checks or writes what the file is of.
-func begin(tx *bbolt.Tx, run lambdapool.JournalRun) error {
-	b := tx.Bucket(runBucket)
-	if b != nil {
-		return check(b, run)
-	}
-	if k, _ := tx.Cursor().First(); k != nil {
-		return fmt.Errorf("%w: it is a bbolt database of something else", ErrCorrupt)
-	}
-	b, err := tx.CreateBucket(runBucket)
-	if err != nil {
+// begin checks what the file is of, or writes it into a new one.
+func (l *log) begin(run lambdapool.JournalRun) error {
+	var known bool
+	err := l.db.View(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(runBucket)
+		if known = b != nil; known {
+			if err := check(b, run); err != nil {
+				return err
+			}
+			return l.reader.init(tx)
+		}
+		if k, _ := tx.Cursor().First(); k != nil {
+			return fmt.Errorf("%w: it is a bbolt database of something else", ErrCorrupt)
+		}
+		return nil
+	})
+	if known || err != nil {
 		return err
 	}
-	if _, err := tx.CreateBucketIfNotExists(itemsBucket); err != nil {
-		return err
-	}
-	return errors.Join(
-		b.Put(formatKey, binary.AppendUvarint(nil, format)),
-		b.Put(functionKey, []byte(run.Func)),
-		b.Put(shapeKey, []byte(run.Shape)),
-		b.Put(fingerprintKey, binary.BigEndian.AppendUint64(nil, run.Fingerprint)),
-	)
+	return l.db.Update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucket(runBucket)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.CreateBucket(itemsBucket); err != nil {
+			return err
+		}
+		return errors.Join(
+			b.Put(formatKey, binary.AppendUvarint(nil, format)),
+			b.Put(functionKey, []byte(run.Func)),
+			b.Put(shapeKey, []byte(run.Shape)),
+			b.Put(fingerprintKey, binary.BigEndian.AppendUint64(nil, run.Fingerprint)),
+		)
+	})
 }
 
 // check compares what the file is of with the run.
@@ -172,13 +204,13 @@ func check(b *bbolt.Bucket, run lambdapool.JournalRun) error {
 
 // Next implements lambdapool.JournalLog.
 func (l *log) Next(index int) (lambdapool.JournalEntry, bool, error) {
-	entry, ok, err := l.reader.next(index, l.db)
+	entry, ok, err := l.reader.next(index, l)
 	return entry, ok, l.explain(err)
 }
 
 // Commit implements lambdapool.JournalLog: one transaction for all.
 func (l *log) Commit(groups [][]lambdapool.JournalEntry) error {
-	return l.explain(guard(func() error {
+	return l.explain(l.guard(func() error {
 		return l.db.Update(func(tx *bbolt.Tx) error {
 			b := tx.Bucket(itemsBucket)
 			b.FillPercent = 0.95 // records come almost in order
@@ -198,7 +230,7 @@ func (l *log) Commit(groups [][]lambdapool.JournalEntry) error {
 }
 
 // Close implements lambdapool.JournalLog.
-func (l *log) Close() error { return l.explain(guard(l.db.Close)) }
+func (l *log) Close() error { return l.explain(l.close()) }
 
 // explain adds the file and a way out to err.
 func (l *log) explain(err error) error {
@@ -206,7 +238,7 @@ func (l *log) explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, bolterrors.ErrTimeout):
+	case errors.Is(err, bolterrors.ErrTimeout), errors.Is(err, ErrLocked):
 		err, hint = ErrLocked, "wait for it, or give this run another name"
 	case errors.Is(err, bolterrors.ErrVersionMismatch):
 		err, hint = fmt.Errorf("%w: %w", ErrNewer, err), "update the program, or start over"
@@ -230,10 +262,11 @@ var errFault = errors.New("unreadable pages")
 
 // guard contains bbolt's panics, and the faults of the memory that it maps: a
 // file cut short under it must not take the program down.
-func guard(f func() error) (err error) {
+func (l *log) guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
+			l.faulted.Store(true)
 			err = fmt.Errorf("%w: %v", errFault, p)
 		}
 	}()

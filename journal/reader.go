@@ -33,9 +33,9 @@ func (r *reader) init(tx *bbolt.Tx) error {
 }
 
 // next returns the first entry at or after index.
-func (r *reader) next(index int, db *bbolt.DB) (lambdapool.JournalEntry, bool, error) {
+func (r *reader) next(index int, l *log) (lambdapool.JournalEntry, bool, error) {
 	for {
-		entry, ok, err := r.first(index, db)
+		entry, ok, err := r.first(index, l)
 		if !ok || err != nil || !entry.Failed || !r.retryFailed {
 			return entry, ok, err
 		}
@@ -45,7 +45,7 @@ func (r *reader) next(index int, db *bbolt.DB) (lambdapool.JournalEntry, bool, e
 
 // first is next of all entries, also those that are to be run again. An item
 // that was run again has two; the later one counts.
-func (r *reader) first(index int, db *bbolt.DB) (entry lambdapool.JournalEntry, ok bool, err error) {
+func (r *reader) first(index int, l *log) (entry lambdapool.JournalEntry, ok bool, err error) {
 	r.begun = slices.DeleteFunc(r.begun, func(u *unpacker) bool { return !u.seek(index) })
 	var found *unpacker
 	for {
@@ -56,7 +56,7 @@ func (r *reader) first(index int, db *bbolt.DB) (entry lambdapool.JournalEntry, 
 			}
 		}
 		if len(r.ahead) == 0 {
-			if err := r.fill(db); err != nil {
+			if err := r.fill(l); err != nil {
 				return entry, false, err
 			}
 		}
@@ -86,12 +86,12 @@ func (u *unpacker) seek(index int) bool {
 }
 
 // fill reads some records ahead.
-func (r *reader) fill(db *bbolt.DB) error {
+func (r *reader) fill(l *log) error {
 	if r.until == nil {
 		return nil
 	}
-	return guard(func() error {
-		return db.View(func(tx *bbolt.Tx) error {
+	return l.guard(func() error {
+		return l.db.View(func(tx *bbolt.Tx) error {
 			cursor := tx.Bucket(itemsBucket).Cursor()
 			key, value := cursor.Seek(r.after)
 			if r.after != nil && bytes.Equal(key, r.after) {

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
 package journal
 
@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 )
 
 // syncDirectory makes the entry of a new file durable.
@@ -19,3 +20,6 @@ func syncDirectory(dir string) error {
 	}
 	return nil
 }
+
+// unlock gives up bbolt's lock, which a mapping of the file would keep.
+func unlock(file *os.File) { _ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN) }

@@ -1,6 +1,0 @@
-//go:build !unix
-
-package journal
-
-// syncDirectory does nothing where directories cannot be synced.
-func syncDirectory(string) error { return nil }
