@@ -39,6 +39,9 @@ func Build(ctx context.Context, dir, pkg, arch string) (*Artifact, error) {
 }
 
 func build(ctx context.Context, dir, pkg, goos, arch string) (_ *Artifact, err error) {
+	if dir, pkg, err = locate(dir, pkg); err != nil {
+		return nil, err
+	}
 	g := goCommand{dir: dir, goos: goos, goarch: goarch(arch)}
 	a := &Artifact{Arch: arch}
 	if a.Package, a.SDK, err = g.checkAgent(ctx, pkg); err != nil {
@@ -80,11 +83,39 @@ func (a *Artifact) pack(program []byte) (err error) {
 // BuildHere builds the agent of a main package for this machine, into the file out.
 // It blocks and fails as [Build] does.
 func BuildHere(ctx context.Context, dir, pkg, out string) error {
+	path := pkg
+	dir, pkg, err := locate(dir, pkg)
+	if err != nil {
+		return fail("build", path, err)
+	}
 	g := goCommand{dir: dir, goos: runtime.GOOS, goarch: runtime.GOARCH}
 	if _, _, err := g.checkAgent(ctx, pkg); err != nil {
 		return fail("build", pkg, err)
 	}
 	return fail("build", pkg, g.build(ctx, pkg, out))
+}
+
+// locate makes a package that is named as a directory the current one: it may belong
+// to another module than the directory we are in.
+func locate(dir, pkg string) (string, string, error) {
+	if !filepath.IsAbs(pkg) && !strings.HasPrefix(pkg, ".") {
+		return dir, pkg, nil
+	}
+	if strings.Contains(pkg, "...") {
+		return "", "", invalid("package %s means several: name one, a main that calls agent.Main()", pkg)
+	}
+	path := pkg
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "", "", &Error{Kind: ErrNotAgent, Err: err, Hint: "name the directory of a main package that calls agent.Main(), or its import path"}
+	case !info.IsDir():
+		return "", "", &Error{Kind: ErrNotAgent, Err: fmt.Errorf("%s is a file", pkg), Hint: "name the directory that it is in"}
+	}
+	return path, ".", nil
 }
 
 func (g goCommand) build(ctx context.Context, pkg, out string) error {

@@ -25,8 +25,13 @@ type signature struct {
 }
 
 // parseSignature reads Function.Signature, with Function.Shape for what it leaves out.
-func parseSignature(text, shape string) (*signature, error) {
+func parseSignature(text, shape string) (_ *signature, err error) {
 	p := &shapeParser{text: text}
+	defer func() {
+		if r := recover(); r != nil { // reflect refuses types that no agent of Go can have
+			err = p.fail("no type: %v", r)
+		}
+	}()
 	sig := &signature{variadic: strings.Contains(shape, "...")}
 	if err := p.expect("func("); err != nil {
 		return nil, err
@@ -44,10 +49,12 @@ func parseSignature(text, shape string) (*signature, error) {
 		sig.args = append(sig.args, t)
 	}
 	if p.accept(" ") {
-		var err error
 		if sig.result, err = p.value(); err != nil {
 			return nil, err
 		}
+	}
+	if n := len(sig.args); sig.variadic && (n == 0 || sig.args[n-1].Kind() != reflect.Slice) {
+		return nil, p.fail("no slice for the variadic parameter")
 	}
 	if p.pos != len(p.text) {
 		return nil, p.fail("the signature goes on")
@@ -55,10 +62,14 @@ func parseSignature(text, shape string) (*signature, error) {
 	return sig, nil
 }
 
+// maxDepth is far beyond what people nest.
+const maxDepth = 100
+
 // A shapeParser reads what codec.Type.Shape prints.
 type shapeParser struct {
 	text  string
 	pos   int
+	depth int
 	names map[string]reflect.Type // named types, of one value; nil while they are read
 }
 
@@ -69,7 +80,7 @@ func (p *shapeParser) value() (reflect.Type, error) {
 }
 
 func (p *shapeParser) fail(format string, args ...any) error {
-	return fmt.Errorf("at %d of %q: %s", p.pos, p.text, fmt.Sprintf(format, args...))
+	return fmt.Errorf("at %d of %.200q: %s", p.pos, p.text, fmt.Sprintf(format, args...))
 }
 
 func (p *shapeParser) accept(s string) bool {
@@ -88,6 +99,10 @@ func (p *shapeParser) expect(s string) error {
 }
 
 func (p *shapeParser) typ() (reflect.Type, error) {
+	if p.depth++; p.depth > maxDepth {
+		return nil, p.fail("types nested more than %d deep", maxDepth)
+	}
+	defer func() { p.depth-- }()
 	switch {
 	case p.accept("*"):
 		t, err := p.typ()

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lambdapool/lambdapool/deploy"
+	"github.com/lambdapool/lambdapool/internal/suggest"
 )
 
 // What the command ends with.
@@ -94,7 +95,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
   lambdapool delete demo`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noSuchCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRun: func(*cobra.Command, []string) {
 			a.began = true
@@ -111,6 +112,25 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 		a.logsCommand(), a.invokeCommand(), a.policyCommand(), a.doctorCommand(), a.costCommand(), a.versionCommand(), a.localCommand(),
 	)
 	return root
+}
+
+// noSuchCommand is what arguments mean to a command that only has commands below it.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return usage("unknown command %q%s", args[0], didYouMean(args[0], names))
+}
+
+func didYouMean(word string, known []string) string {
+	if near := suggest.Nearest(word, known); len(near) > 0 {
+		return " (did you mean " + near[0] + "?)"
+	}
+	return ""
 }
 
 // client opens the account. The project file may say which.

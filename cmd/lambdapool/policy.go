@@ -18,7 +18,7 @@ func (a *app) policyCommand() *cobra.Command {
 		Example: `  lambdapool policy client demo                  # for programs that call demo
   lambdapool policy client demo --apply --user ci
   lambdapool policy agent demo --apply           # what create gave its role`,
-		Args: named(0, 0, "client or agent"),
+		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return usage("policy of whom: client or agent") },
 	}
 	cmd.AddCommand(a.policyOfClient(), a.policyOfAgent())

@@ -12,6 +12,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/lambdapool/lambdapool/deploy"
 	"github.com/lambdapool/lambdapool/internal/suggest"
 )
 
@@ -192,7 +193,10 @@ func (a *app) wanted(args []string, flags map[string]*said) ([]wanted, error) {
 			w.Package, w.Dir = args[1], ""
 		}
 		if err := w.Check(); err != nil {
-			return nil, usage("%s: %w", name, err)
+			if e, ok := errors.AsType[*deploy.Error](err); ok {
+				e.Name = name
+			}
+			return nil, err
 		}
 		all = append(all, w)
 	}
