@@ -10,3 +10,9 @@ func (b *Backend) String() string {
 
 // GoString is [Backend.String], for %#v.
 func (b *Backend) GoString() string { return b.String() }
+
+// String names the Server, and nothing of what is in it.
+func (s *Server) String() string { return "embedded Lambda at " + s.endpoint }
+
+// GoString is [Server.String], for %#v.
+func (s *Server) GoString() string { return s.String() }
