@@ -1,11 +1,8 @@
 package local_test
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -46,7 +43,7 @@ func ExampleNewServer() {
 		Runtime:      types.RuntimeProvidedal2023,
 		Handler:      aws.String("bootstrap"),
 		MemorySize:   aws.Int32(512),
-		Code:         &types.FunctionCode{ZipFile: thisAgent()},
+		Code:         &types.FunctionCode{ZipFile: thisProgram()}, // usually what `lambdapool create` builds
 	})
 	if err != nil {
 		panic(err)
@@ -64,31 +61,4 @@ func ExampleNewServer() {
 	defer e.Close()
 	fmt.Println(lambdapool.Call(ctx, e, shout, "deployed"))
 	// Output: DEPLOYED <nil>
-}
-
-// thisAgent is this program, in a zip.
-func thisAgent() []byte {
-	path, err := os.Executable()
-	if err != nil {
-		panic(err)
-	}
-	program, err := os.ReadFile(path)
-	if err != nil {
-		panic(err)
-	}
-	var b bytes.Buffer
-	w := zip.NewWriter(&b)
-	header := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate}
-	header.SetMode(0o755)
-	f, err := w.CreateHeader(header)
-	if err != nil {
-		panic(err)
-	}
-	if _, err := f.Write(program); err != nil {
-		panic(err)
-	}
-	if err := w.Close(); err != nil {
-		panic(err)
-	}
-	return b.Bytes()
 }

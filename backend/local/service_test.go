@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -85,12 +84,14 @@ type entry struct {
 	mode          os.FileMode
 }
 
-func zipped(entries ...entry) []byte {
+func zipped(entries ...entry) []byte { return archived(zip.Store, entries...) }
+
+func archived(method uint16, entries ...entry) []byte {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	w.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestSpeed) })
 	for _, e := range entries {
-		header := &zip.FileHeader{Name: e.name, Method: zip.Deflate}
+		header := &zip.FileHeader{Name: e.name, Method: method}
 		header.SetMode(e.mode)
 		f := must(w.CreateHeader(header))
 		must(io.WriteString(f, e.content))
@@ -107,13 +108,14 @@ func script(text string) []byte {
 	return zipped(entry{"bootstrap", "#!/bin/sh\n# " + text + "\nexit 7\n", 0o755})
 }
 
-// thisProgram is the test binary as the code of a function.
-var thisProgram = sync.OnceValue(func() []byte {
+// thisProgram is code that runs the test binary. It does not hold it, which is
+// tens of megabytes.
+func thisProgram() []byte {
 	return zipped(
-		entry{"bootstrap", string(must(os.ReadFile(must(os.Executable())))), 0o755},
+		entry{"bootstrap", "#!/bin/sh\nexec '" + must(os.Executable()) + "'\n", 0o755},
 		entry{"data/greeting.txt", "hello", 0o644},
 	)
-})
+}
 
 // newFunction is a valid request to create a function.
 func newFunction(name string, code []byte) *lambda.CreateFunctionInput {
@@ -124,10 +126,8 @@ func newFunction(name string, code []byte) *lambda.CreateFunctionInput {
 }
 
 // handlerFunction is one that runs the test's handler.
-func handlerFunction(name string) *lambda.CreateFunctionInput { return handlerOf(name, thisProgram()) }
-
-func handlerOf(name string, code []byte) *lambda.CreateFunctionInput {
-	in := newFunction(name, code)
+func handlerFunction(name string) *lambda.CreateFunctionInput {
+	in := newFunction(name, thisProgram())
 	in.MemorySize = aws.Int32(1024)
 	in.Timeout = aws.Int32(60)
 	in.Environment = &types.Environment{Variables: map[string]string{agentKind: "handler"}}
@@ -169,6 +169,7 @@ func TestServerRunsWhatIsDeployed(t *testing.T) {
 	t.Parallel()
 	c := serve(t)
 	in := handlerFunction("demo")
+	in.Code.ZipFile = archived(zip.Deflate, entry{"bootstrap", string(must(os.ReadFile(must(os.Executable())))), 0o755})
 	in.Tags = map[string]string{"made-by": "test"}
 	out := c.create(t, in)
 	if out.State != types.StatePending || aws.ToString(out.Version) != "$LATEST" || aws.ToString(out.FunctionArn) != "arn:aws:lambda:us-east-1:000000000000:function:demo" {
@@ -240,23 +241,13 @@ func TestServerClose(t *testing.T) {
 	t.Parallel()
 	tmp := t.TempDir()
 	cmd := exec.Command(must(os.Executable()))
-	cmd.Env = append(os.Environ(), parentKind+"=server closes", "TMPDIR="+tmp, "TEST_FILE="+programFile(t))
+	cmd.Env = append(os.Environ(), parentKind+"=server closes", "TMPDIR="+tmp)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if left := must(os.ReadDir(tmp)); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
-}
-
-// programFile writes thisProgram for another process, which need not compress it again.
-func programFile(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "program.zip")
-	if err := os.WriteFile(path, thisProgram(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // serverParent runs a function in a server and ends as it is told.
@@ -267,7 +258,7 @@ func serverParent(how string) {
 	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(s.Endpoint()), Credentials: credentials.NewStaticCredentialsProvider(id, secret, "")}
 	must(iam.NewFromConfig(cfg).CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("agent"), AssumeRolePolicyDocument: aws.String(trust)}))
 	c := lambda.NewFromConfig(cfg)
-	must(c.CreateFunction(ctx, handlerOf("demo", must(os.ReadFile(os.Getenv("TEST_FILE"))))))
+	must(c.CreateFunction(ctx, handlerFunction("demo")))
 	out := must(c.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("demo"), Payload: []byte(`{"do":"state"}`)}))
 	fmt.Println(string(out.Payload))
 	switch how {
@@ -291,7 +282,7 @@ func TestServerLeavesNothing(t *testing.T) {
 			t.Parallel()
 			tmp := t.TempDir()
 			cmd := exec.Command(must(os.Executable()))
-			cmd.Env = append(os.Environ(), parentKind+"=server "+how, "TMPDIR="+tmp, "TEST_FILE="+programFile(t))
+			cmd.Env = append(os.Environ(), parentKind+"=server "+how, "TMPDIR="+tmp)
 			out := must(cmd.StdoutPipe())
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
