@@ -93,7 +93,7 @@ func (d *doctor) function(ctx context.Context) {
 		d.add("function", Problem, d.name+" does not exist in "+d.c.cfg.Region, "lambdapool create "+d.name+" PACKAGE, or choose another --region or --profile")
 		return
 	case err != nil:
-		d.add("function", Problem, err.Error(), "the message names what is missing")
+		d.add("function", Problem, err.Error(), "lambdapool policy deployer "+d.name+" prints the rights that are needed")
 		return
 	case f.Lambdapool == "":
 		d.add("function", Problem, d.name+" was not made by lambdapool", "choose another name, and lambdapool create it")

@@ -119,7 +119,7 @@ func fail(op, name string, err error) error {
 	case "PreconditionFailedException":
 		e.Kind, e.Hint = ErrChanged, hintChanged
 	case "AccessDeniedException", "AccessDenied":
-		e.Hint = "the message names the right that is missing; docs/cli.md lists what each command needs"
+		e.Hint = "lambdapool policy deployer NAME prints the rights that these commands need"
 	case "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "InvalidSignatureException":
 		e.Hint = "the credentials are unknown or have expired: sign in again, or choose another --profile"
 	}

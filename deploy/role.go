@@ -84,11 +84,13 @@ func (c *Client) ensureRole(ctx context.Context, s *Spec, u *undo) (string, erro
 
 // grant gives the function's role what its agent needs, no more and no less.
 func (c *Client) grant(ctx context.Context, s *Spec) error {
-	policy, err := c.agentPolicy(ctx, s)
+	id, err := c.WhoAmI(ctx)
 	if err != nil {
 		return err
 	}
-	return c.putRolePolicy(ctx, RoleName(s.Name), inlinePolicy, policy)
+	return c.putAgentPolicy(ctx, PolicyInput{
+		Partition: id.Partition, Region: c.cfg.Region, Account: id.Account, Function: s.Name, VPC: len(s.Subnets) > 0,
+	})
 }
 
 // findRole returns the ARN of a role of ours, "" if there is none.

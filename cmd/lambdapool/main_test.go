@@ -109,6 +109,7 @@ func TestFromCodeToCallAndBack(t *testing.T) {
 	s.want(1, "does not exist in us-east-1", "doctor", "other")
 	s.want(0, "lambda:InvokeFunction", "policy", "client", "demo")
 	s.want(0, "logs:PutLogEvents", "policy", "agent", "demo", "--apply")
+	s.want(0, "iam:PassRole", "policy", "deployer", "demo")
 	s.want(0, "no layers", "layers")
 	s.want(0, "demo", "list")
 
@@ -201,7 +202,7 @@ func TestWrongUsageIsToldBeforeAnythingIsSent(t *testing.T) {
 		{"cost demo f --samples 0", "1 to 1000"},
 		{"cost demo f --memories 64", "128 to 10240 MB"},
 		{"doctor --workers 0", "at least 1"},
-		{"policy", "client or agent"},
+		{"policy", "client, agent or deployer"},
 		{"policy client demo --apply", "--user or --role"},
 		{"local --concurrency 0", "at least 1"},
 		{"list --endpoint-url nonsense", "no URL"},
@@ -217,7 +218,7 @@ func TestWrongUsageIsToldBeforeAnythingIsSent(t *testing.T) {
 func TestEachCommandHasHelpWithAnExample(t *testing.T) {
 	s := offline(t)
 	for _, name := range []string{
-		"create", "update", "list", "show", "delete", "layers", "logs", "invoke", "policy", "policy client", "policy agent",
+		"create", "update", "list", "show", "delete", "layers", "logs", "invoke", "policy", "policy client", "policy agent", "policy deployer",
 		"doctor", "cost", "version", "local",
 	} {
 		out := s.want(0, "Examples:", append(strings.Fields(name), "--help")...)

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -14,35 +12,45 @@ import (
 func (a *app) policyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
-		Short: "Print or attach the least rights that a function's caller, or its agent, needs",
+		Short: "Print or attach the least rights that callers, agents or deployers need",
 		Example: `  lambdapool policy client demo                  # for programs that call demo
   lambdapool policy client demo --apply --user ci
-  lambdapool policy agent demo --apply           # what create gave its role`,
+  lambdapool policy agent demo --apply           # what create gave its role
+  lambdapool policy deployer demo                # for this command itself`,
 		Args: noSuchCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return usage("policy of whom: client or agent") },
+		RunE: func(*cobra.Command, []string) error { return usage("policy of whom: client, agent or deployer") },
 	}
-	cmd.AddCommand(a.policyOfClient(), a.policyOfAgent())
+	cmd.AddCommand(a.policyOfClient(), a.policyOfAgent(), a.policyOfDeployer())
 	return cmd
 }
 
 func (a *app) policyOfClient() *cobra.Command {
+	var in deploy.PolicyInput
 	var to deploy.Principal
 	var apply, dryRun bool
 	cmd := &cobra.Command{
-		Use:     "client NAME",
-		Short:   "Rights of programs that call NAME",
-		Example: "  lambdapool policy client demo\n  lambdapool policy client demo --apply --role build-server",
-		Args:    named(1, 1, "NAME"),
+		Use:   "client NAME",
+		Short: "Rights of programs that call NAME",
+		Example: `  lambdapool policy client demo
+  lambdapool policy client demo --bucket payloads        # with large payloads
+  lambdapool policy client demo --apply --role build-server`,
+		Args: named(1, 1, "NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if apply && (to.User == "") == (to.Role == "") {
-				return usage("apply: to whom? --user or --role says it")
+				return usage("apply: to whom? --user or --role says it, and only one of them")
 			}
-			return a.policy(cmd.Context(), apply && !dryRun,
-				func(c *deploy.Client) (string, error) { return c.ClientRights(cmd.Context(), args[0]) },
-				func(c *deploy.Client) error { return c.GrantClient(cmd.Context(), args[0], to) })
+			in.Function = args[0]
+			var grant func(*deploy.Client) error
+			if apply && !dryRun {
+				grant = func(c *deploy.Client) error { return c.GrantClient(cmd.Context(), in, to) }
+			}
+			return a.policy(cmd.Context(), in, deploy.ClientPolicy, grant)
 		},
 		ValidArgsFunction: a.completeNames,
 	}
+	cmd.Flags().StringVar(&in.Bucket, "bucket", "", "bucket for payloads that an invocation cannot carry")
+	cmd.Flags().StringVar(&in.Prefix, "prefix", "", "prefix of keys in the bucket (default lambdapool)")
+	cmd.Flags().StringVar(&in.KMSKey, "kms-key", "", "ARN of the key that the bucket's objects are encrypted with")
 	cmd.Flags().BoolVar(&apply, "apply", false, "attach it to --user or --role")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "attach nothing")
 	cmd.Flags().StringVar(&to.User, "user", "", "name of an IAM user")
@@ -58,9 +66,11 @@ func (a *app) policyOfAgent() *cobra.Command {
 		Example: "  lambdapool policy agent demo\n  lambdapool policy agent demo --apply",
 		Args:    named(1, 1, "NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.policy(cmd.Context(), apply && !dryRun,
-				func(c *deploy.Client) (string, error) { return c.AgentRights(cmd.Context(), args[0]) },
-				func(c *deploy.Client) error { return c.GrantAgent(cmd.Context(), args[0]) })
+			var grant func(*deploy.Client) error
+			if apply && !dryRun {
+				grant = func(c *deploy.Client) error { return c.GrantAgent(cmd.Context(), args[0]) }
+			}
+			return a.policy(cmd.Context(), deploy.PolicyInput{Function: args[0]}, deploy.AgentPolicy, grant)
 		},
 		ValidArgsFunction: a.completeNames,
 	}
@@ -69,22 +79,34 @@ func (a *app) policyOfAgent() *cobra.Command {
 	return cmd
 }
 
-// policy prints a policy, and attaches it.
-func (a *app) policy(ctx context.Context, apply bool, rights func(*deploy.Client) (string, error), grant func(*deploy.Client) error) error {
+func (a *app) policyOfDeployer() *cobra.Command {
+	return &cobra.Command{
+		Use:     "deployer NAME",
+		Short:   "Rights of whoever creates and updates NAME with this command",
+		Example: "  lambdapool policy deployer demo",
+		Args:    named(1, 1, "NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.policy(cmd.Context(), deploy.PolicyInput{Function: args[0]}, deploy.DeployerPolicy, nil)
+		},
+		ValidArgsFunction: a.completeNames,
+	}
+}
+
+// policy prints a policy, and attaches it if grant is not nil.
+func (a *app) policy(ctx context.Context, in deploy.PolicyInput, policy func(deploy.PolicyInput) (string, error), grant func(*deploy.Client) error) error {
 	client, err := a.client(ctx)
 	if err != nil {
 		return err
 	}
-	doc, err := rights(client)
+	if in, err = client.PolicyInput(ctx, in); err != nil {
+		return err
+	}
+	doc, err := policy(in)
 	if err != nil {
 		return err
 	}
-	var out bytes.Buffer
-	if err := json.Indent(&out, []byte(doc), "", "  "); err != nil {
-		return err
-	}
-	fmt.Fprintln(a.stdout, out.String())
-	if apply {
+	fmt.Fprint(a.stdout, doc)
+	if grant != nil {
 		return grant(client)
 	}
 	return nil
