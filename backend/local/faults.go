@@ -80,8 +80,10 @@ const (
 	FaultColdStart
 
 	faultKinds
-	faultNone = faultKinds
 )
+
+// faultNone is the fate of most.
+const faultNone = faultKinds
 
 var faultNames = [faultKinds]string{
 	"Throttle", "Refuse", "ErrorBefore", "ErrorAfter", "ResetBefore", "ResetAfter", "Truncate",
@@ -220,7 +222,7 @@ type fate struct {
 
 // draw decides about the next invocation.
 func (f *faults) draw() *fate {
-	dice := rand.New(rand.NewPCG(f.Seed, f.drawn.Add(1)))
+	dice := rand.New(rand.NewPCG(f.Seed, f.drawn.Add(1))) //nolint:gosec // faults are to be predictable
 	drawn := &fate{kind: faultNone, dice: dice, in: f}
 	u := dice.Float64()
 	for _, s := range f.shares() {

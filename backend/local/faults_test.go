@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/backend/local"
@@ -70,7 +71,7 @@ func TestEachFault(t *testing.T) {
 				if got.runs < c.want.runs && got.kind == c.want.kind && c.want.outcome == lambdapool.OutcomeRan {
 					return false
 				}
-				if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(outcome{}), cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {
+				if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(outcome{}), cmpopts.EquateErrors()); diff != "" {
 					t.Errorf("%v\n%s", err, diff)
 				}
 				switch {
