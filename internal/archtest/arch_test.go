@@ -98,6 +98,8 @@ func TestTheAgentHasNoSDKAndTheRootNoBackend(t *testing.T) {
 		{".", module + "/agent"},
 		{".", module + "/backend"},
 		{".", "github.com/aws"},
+		{".", "go.etcd.io"},
+		{"agent", "go.etcd.io"},
 		{"agent", sdk},
 		{"agent", "github.com/aws/smithy-go"},
 		{"agent", module + "/backend"},
