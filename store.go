@@ -10,7 +10,7 @@ import (
 	"github.com/lambdapool/lambdapool/codec"
 )
 
-// ErrStore: the object store that carries large payloads failed.
+// ErrStore is the kind of failure of the object store that carries large payloads.
 var ErrStore = errors.New("object store failed")
 
 // A Link is a pre-signed URL: whoever has it may GET, or PUT, one object until

@@ -63,11 +63,11 @@ func (s *storeSuite) read(t *testing.T, key string) []byte {
 
 func (s *storeSuite) link(t *testing.T, method, key string, life time.Duration) lambdapool.Link {
 	t.Helper()
-	make := s.LinkGet
+	sign := s.LinkGet
 	if method == http.MethodPut {
-		make = s.LinkPut
+		sign = s.LinkPut
 	}
-	link, err := make(short(t), key, life)
+	link, err := sign(short(t), key, life)
 	if err != nil {
 		t.Fatalf("link: %v", err)
 	}
