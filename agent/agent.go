@@ -26,12 +26,12 @@ package agent
 
 import (
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/internal/agentmain"
 )
 
 // runtimeAPI is set by Lambda in every process it starts.
@@ -41,14 +41,12 @@ const runtimeAPI = "AWS_LAMBDA_RUNTIME_API"
 // begun is as close to the start of the process as portable Go comes.
 var begun = time.Now()
 
-var called atomic.Bool
-
 // Main serves invocations with [lambdapool.DefaultRegistry] if this process was
 // started as an agent, and then never returns; otherwise it returns at once.
 // Call it in the first line of main (and of TestMain): what comes before it
 // runs in every agent too.
 func Main() {
-	called.Store(true)
+	agentmain.Call()
 	if os.Getenv(runtimeAPI) == "" {
 		return
 	}
@@ -62,4 +60,4 @@ func Main() {
 // Called reports whether [Main] was called in this process. backend/local asks:
 // an executable whose main does not call Main would, started as an agent, start
 // agents of its own.
-func Called() bool { return called.Load() }
+func Called() bool { return agentmain.Called() }

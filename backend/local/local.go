@@ -15,9 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/lambdapool/lambdapool"
-	"github.com/lambdapool/lambdapool/agent"
 	"github.com/lambdapool/lambdapool/backend/awslambda"
 	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/internal/agentmain"
 )
 
 // A Backend is an embedded Lambda with one function, whose agents are
@@ -60,7 +60,7 @@ func New(opts ...Option) (*Backend, error) {
 	switch {
 	case os.Getenv(envMarker) != "":
 		return nil, errors.New("lambdapool: local: this process is an agent, and agents must not start agents of their own (call agent.Main() as the first line of main; inside a function use backend/inproc)")
-	case cfg.binary == "" && !agent.Called():
+	case cfg.binary == "" && !agentmain.Called():
 		return nil, errors.New("lambdapool: local: this executable cannot be its own agent: main must call agent.Main() as its first line, TestMain in a test (or use local.WithBinary)")
 	}
 	b, err := open(cfg)
