@@ -43,10 +43,27 @@
 // counted, so that a test of what a program does about them can be repeated,
 // and knows that they have happened.
 //
+// # A server
+//
+// [NewServer] is the same for those who deploy: it begins without a function,
+// and has the control plane to create some from zips, whose bootstrap really
+// runs. One endpoint serves Lambda, and as much of IAM, STS and CloudWatch Logs
+// as that takes, to the AWS CLI, the SDKs and package deploy, as strict as the
+// services about names, sizes, states, revisions and error codes.
+//
+// Not like Lambda: roles and policies grant nothing. VPCs, layers and dead letter
+// queues are kept and shown, but not acted upon. The space in /tmp is not bounded.
+// Code comes as a zip in the request, without S3 or images, for OS-only runtimes
+// and this machine's architecture, and is refused at once when its bootstrap
+// cannot run. An update is used by the next invocation, even while it is
+// InProgress; an Event invocation runs on the code that was there when it was accepted.
+//
 // # Nothing stays behind
 //
-// No file with a name is created; payloads too large for an invocation lie in files
-// without one, which go with the process. Close ends all agents, with the processes that they
+// NewServer unpacks code into one temporary directory, and starts a process that
+// removes it should this one be killed. Apart from that, no file with a name is
+// created; payloads too large for an invocation lie in files without one, which
+// go with the process. Close ends all agents, with the processes that they
 // started, and frees the port. If this process ends without Close, even by
 // SIGKILL, an agent hears of it through a pipe that only this process holds, and
 // ends itself and its children. A program given by WithBinary that does not call

@@ -189,6 +189,7 @@ func (g *regional) discard(v *version) {
 func (g *regional) runConfig(v *version) config {
 	s := &v.settings
 	cfg := g.server.cfg
+	cfg.concurrency = maxConcurrency // the quota bounds what runs; environments that are ending do not count
 	cfg.binary = filepath.Join(s.code.dir, bootstrap)
 	cfg.region, cfg.name, cfg.version, cfg.logGroup = g.name, s.name, v.number, s.logging.LogGroup
 	cfg.memory, cfg.timeout, cfg.env = s.memory, time.Duration(s.timeout)*time.Second, s.environment
