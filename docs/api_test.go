@@ -15,7 +15,7 @@ import (
 var public = []string{".", "agent", "backend", "backend/awslambda", "backend/inproc", "backend/local", "codec", "price", "progress", "report"}
 
 // Methods that fmt, errors and the executor call, not programs.
-var implicit = []string{"Error", "Format", "String", "Unwrap", "Invoke", "Limits"}
+var implicit = []string{"Error", "Format", "GoString", "String", "Unwrap", "Invoke", "Limits"}
 
 // Every exported name has a doc comment, and an Example uses every function and
 // method that a program may call.
