@@ -3,6 +3,7 @@ package codec_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -182,4 +183,21 @@ func ExampleUnmarshalShared() {
 	fmt.Printf("%s %t %v\n", b, &b[0] == &data[2], err)
 	// Output:
 	// hi true <nil>
+}
+
+func ExampleFrame_Sealed() {
+	frame, err := codec.FrameReply(&codec.Reply{ID: "1", Items: []codec.ItemReply{{Value: []byte{5}}}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sent := frame.Sealed() // small enough to be sent after all
+	reply, err := codec.DecodeReply(sent)
+	fmt.Println(reply.ID, err)
+	sent[len(sent)/2] ^= 1
+	_, err = codec.DecodeReply(sent)
+	fmt.Println(errors.Is(err, codec.ErrDamaged))
+	// Output:
+	// 1 <nil>
+	// true
 }
