@@ -14,7 +14,7 @@ func (c *call) putConcurrency() (any, *apiError) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f, _, refused := c.found()
+	f, refused := c.found()
 	switch {
 	case refused != nil:
 		return nil, refused
@@ -31,7 +31,7 @@ func (c *call) putConcurrency() (any, *apiError) {
 func (c *call) getConcurrency() (any, *apiError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f, _, refused := c.found()
+	f, refused := c.found()
 	if refused != nil {
 		return nil, refused
 	}
@@ -45,7 +45,7 @@ func (c *call) getConcurrency() (any, *apiError) {
 func (c *call) deleteConcurrency() (any, *apiError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f, _, refused := c.found()
+	f, refused := c.found()
 	if refused != nil {
 		return nil, refused
 	}
@@ -56,7 +56,7 @@ func (c *call) deleteConcurrency() (any, *apiError) {
 // tagged is the function whose ARN the path holds. The region's lock is held.
 func (c *call) tagged() (*resource, *apiError) {
 	arn := c.r.PathValue("arn")
-	id, refused := identify(arn, "", c.region)
+	id, refused := identify(arn, "", c.name)
 	switch {
 	case refused != nil || len(arn) < 4 || arn[:4] != "arn:":
 		return nil, errValidation("resource", arn, "Member must be the ARN of a function")

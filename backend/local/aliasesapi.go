@@ -113,7 +113,7 @@ func (c *call) createAlias() (any, *apiError) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f, _, refused := c.found()
+	f, refused := c.found()
 	if refused != nil {
 		return nil, refused
 	}
@@ -130,7 +130,7 @@ func (c *call) createAlias() (any, *apiError) {
 
 // alias returns the one that the path names. The region's lock is held.
 func (c *call) alias() (*resource, *alias, *apiError) {
-	f, _, refused := c.found()
+	f, refused := c.found()
 	if refused != nil {
 		return nil, nil, refused
 	}
@@ -164,7 +164,7 @@ func (c *call) updateAlias() (any, *apiError) {
 		return nil, refused
 	}
 	if in.RevisionID != nil && *in.RevisionID != "" && *in.RevisionID != a.revision {
-		return nil, errPrecondition("Function/GetAlias")
+		return nil, errStale
 	}
 	changed, refused := in.apply(f, *a)
 	if refused != nil {
@@ -177,7 +177,7 @@ func (c *call) updateAlias() (any, *apiError) {
 func (c *call) deleteAlias() (any, *apiError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f, _, refused := c.found()
+	f, refused := c.found()
 	if refused != nil {
 		return nil, refused
 	}
@@ -193,7 +193,7 @@ func (c *call) listAliases() (any, *apiError) {
 	of := c.r.URL.Query().Get("FunctionVersion")
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f, _, refused := c.found()
+	f, refused := c.found()
 	if refused != nil {
 		return nil, refused
 	}

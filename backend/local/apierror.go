@@ -86,6 +86,10 @@ var (
 		status: http.StatusTooManyRequests, code: "TooManyRequestsException", message: "Rate Exceeded.",
 		reason: "ConcurrentInvocationLimitExceeded", retryAfter: time.Second,
 	}
+	errStale = &apiError{
+		status: http.StatusPreconditionFailed, code: "PreconditionFailedException",
+		message: "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id",
+	}
 	errShutDown = &apiError{
 		status: http.StatusServiceUnavailable, code: "ServiceUnavailableException",
 		message: "lambdapool: local: the backend was closed; the function did not run",

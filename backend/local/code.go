@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
@@ -76,7 +77,10 @@ func (s *codeStore) unpack(data []byte) (*code, *apiError) {
 		return nil, errInvalidParameter("Uploaded file must be a non-empty zip")
 	}
 	if len(data) > maxZipped {
-		return nil, errRequestTooLarge(maxCodeRequest, "CreateFunction")
+		return nil, &apiError{
+			status: http.StatusRequestEntityTooLarge, code: "RequestEntityTooLargeException",
+			message: "Zipped size must be smaller than " + strconv.Itoa(maxZipped) + " bytes",
+		}
 	}
 	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
@@ -138,7 +142,7 @@ func (c *code) extract(files []*zip.File) *apiError {
 		if f.Mode().IsDir() {
 			dir = name
 		}
-		if err := root.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // inside of a directory that is 0700
+		if err := root.MkdirAll(dir, 0o755); err != nil {
 			return errBadZip(err)
 		}
 		if f.Mode().IsDir() {
@@ -167,8 +171,8 @@ func writeFile(root *os.Root, name string, f *zip.File, content io.Reader) error
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(out, io.LimitReader(content, int64(f.UncompressedSize64)+1)) //nolint:gosec // at most 250 MB
-	if err == nil && uint64(n) != f.UncompressedSize64 {                           //nolint:gosec // not negative
+	n, err := io.Copy(out, io.LimitReader(content, int64(f.UncompressedSize64)+1))
+	if err == nil && uint64(n) != f.UncompressedSize64 {
 		err = zip.ErrFormat
 	}
 	return errors.Join(err, out.Close())
@@ -179,5 +183,5 @@ func errBadZip(err error) *apiError {
 }
 
 func errNoSpace(err error) *apiError {
-	return &apiError{status: 500, code: "ServiceException", message: "lambdapool: local: the code cannot be unpacked on this machine: " + err.Error()}
+	return &apiError{status: http.StatusInternalServerError, code: "ServiceException", message: "lambdapool: local: the code cannot be unpacked on this machine: " + err.Error()}
 }

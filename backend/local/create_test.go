@@ -105,6 +105,7 @@ func TestZipsThatAreRefused(t *testing.T) {
 		"not executable":   {zipped(entry{"bootstrap", "", 0o644}), "InvalidParameterValueException", "mode 0644 and is not executable"},
 		"unpacks too much": {tooMuch(), "InvalidParameterValueException", "Unzipped size must be smaller than 262144000 bytes"},
 		"another machine":  {zipped(entry{"bootstrap", string(foreignProgram()), 0o755}), "InvalidParameterValueException", "bootstrap is built for linux/EM_RISCV and this machine is " + runtime.GOOS + "/" + runtime.GOARCH},
+		"large":            {make([]byte, 50<<20+1), "RequestEntityTooLargeException", "Zipped size must be smaller than 52428800 bytes"},
 		"too large":        {make([]byte, 51<<20), "RequestEntityTooLargeException", "Request must be smaller than 70167211 bytes for the CreateFunction operation"},
 	} {
 		t.Run(what, func(t *testing.T) {

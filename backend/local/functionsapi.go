@@ -31,11 +31,11 @@ func (c *call) createFunction() (any, *apiError) {
 	if refused := c.read(&in); refused != nil {
 		return nil, refused
 	}
-	id, refused := identify(in.FunctionName, "", c.region)
+	id, refused := identify(in.FunctionName, "", c.name)
 	switch {
 	case refused != nil:
 		return nil, refused
-	case id.qualifier != "" || id.region != c.region || id.account != account || !functionName.MatchString(id.name):
+	case id.qualifier != "" || id.region != c.name || id.account != account || !functionName.MatchString(id.name):
 		return nil, errValidation("functionName", in.FunctionName, "Member must be a name of at most 64 letters, digits, hyphens and underscores, in this region and account")
 	case in.PackageType != "" && in.PackageType != "Zip":
 		return nil, errInvalidParameter("lambdapool: local: package type " + in.PackageType + ": only Zip runs here")

@@ -3,7 +3,6 @@ package local
 import (
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strconv"
 	"time"
@@ -20,18 +19,14 @@ const (
 type call struct {
 	*regional
 
-	r      *http.Request
-	body   []byte
-	region string
+	r    *http.Request
+	body []byte
 }
 
 // routeLambda adds the operations of
 // https://docs.aws.amazon.com/lambda/latest/api/API_Operations.html
 // that there are. Each answers with its status and what serve returns, as JSON.
 func (s *Server) routeLambda(mux *http.ServeMux) {
-	route := func(operation, pattern string, status, limit int, serve func(*call) (any, *apiError)) {
-		mux.HandleFunc(pattern, s.operation(operation, status, limit, serve))
-	}
 	for _, op := range []struct {
 		name, pattern string
 		status, limit int
@@ -60,7 +55,7 @@ func (s *Server) routeLambda(mux *http.ServeMux) {
 		{"GetAccountSettings", "GET /2016-08-19/account-settings", 200, 0, (*call).getAccountSettings},
 		{"ListLayers", "GET /2018-10-31/layers", 200, 0, (*call).listLayers},
 	} {
-		route(op.name, op.pattern, op.status, op.limit, op.serve)
+		mux.HandleFunc(op.pattern, s.operation(op.name, op.status, op.limit, op.serve))
 	}
 }
 
@@ -74,8 +69,7 @@ func (s *Server) operation(name string, status, limit int, serve func(*call) (an
 		}
 		var answer any
 		if refused == nil {
-			g := s.region(from.region)
-			answer, refused = serve(&call{regional: g, r: r, body: body, region: from.region})
+			answer, refused = serve(&call{regional: s.region(from.region), r: r, body: body})
 		}
 		if refused != nil {
 			refused.write(w)
@@ -113,28 +107,21 @@ func (c *call) read(into any) *apiError {
 
 // id returns what the path and the query name.
 func (c *call) id() (functionID, *apiError) {
-	return identify(c.r.PathValue("name"), c.r.URL.Query().Get("Qualifier"), c.region)
-}
-
-// unqualified is id for operations on a function as a whole.
-func (c *call) unqualified() (functionID, *apiError) {
-	id, refused := identify(c.r.PathValue("name"), "", c.region)
-	if refused == nil && id.qualifier != "" && id.qualifier != latest {
-		return id, errInvalidParameter("This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.")
-	}
-	id.qualifier = ""
-	return id, refused
+	return identify(c.r.PathValue("name"), c.r.URL.Query().Get("Qualifier"), c.name)
 }
 
 // found is the function that an operation on the whole of it names. The
 // region's lock is held.
-func (c *call) found() (*resource, functionID, *apiError) {
-	id, refused := c.unqualified()
-	if refused != nil {
-		return nil, id, refused
+func (c *call) found() (*resource, *apiError) {
+	id, refused := identify(c.r.PathValue("name"), "", c.name)
+	switch {
+	case refused != nil:
+		return nil, refused
+	case id.qualifier != "" && id.qualifier != latest:
+		return nil, errInvalidParameter("This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.")
 	}
-	f, refused := c.function(id)
-	return f, id, refused
+	id.qualifier = ""
+	return c.function(id)
 }
 
 // paging reads Marker and MaxItems.
@@ -157,7 +144,7 @@ func (c *call) paging(most int) (paging, *apiError) {
 		p.max = min(n, most)
 	}
 	p.marker = query.Get("Marker")
-	if _, err := url.QueryUnescape(p.marker); err != nil || !markerPattern.MatchString(p.marker) {
+	if !markerPattern.MatchString(p.marker) {
 		return p, errInvalidParameter("The Marker " + strconv.Quote(p.marker) + " is not one that was returned.")
 	}
 	return p, nil

@@ -40,9 +40,10 @@ type logGroup struct {
 }
 
 type logStream struct {
-	name               string
-	created            time.Time
-	first, last, count int64 // ms, ms, events
+	name        string
+	created     time.Time
+	first, last int64 // ms since 1970
+	count       int   // of events
 }
 
 type logEvent struct {

@@ -34,7 +34,7 @@ func (c *code) checkProgram() *apiError {
 
 // builtFor returns the GOOS/GOARCH of a binary, empty for what is none.
 func builtFor(path string) string {
-	file, err := os.Open(path) //nolint:gosec // what was just unpacked
+	file, err := os.Open(path)
 	if err != nil {
 		return ""
 	}

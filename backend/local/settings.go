@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"reflect"
 	"regexp"
 	"slices"
@@ -253,11 +252,4 @@ func checkTags(tags map[string]string) *apiError {
 		}
 	}
 	return nil
-}
-
-func errPrecondition(kind string) *apiError {
-	return &apiError{
-		status: http.StatusPreconditionFailed, code: "PreconditionFailedException",
-		message: "The Revision Id provided does not match the latest Revision Id. Call the Get" + kind + " API to retrieve the latest Revision Id",
-	}
 }

@@ -9,7 +9,7 @@ func (f *resource) free(revision *string) *apiError {
 	case v.busy():
 		return errConflict("The operation cannot be performed at this time. An update is in progress for resource: " + f.arn)
 	case revision != nil && *revision != "" && *revision != v.revision:
-		return errPrecondition("Function/GetAlias")
+		return errStale
 	}
 	return nil
 }
@@ -33,7 +33,7 @@ func (c *call) updateFunctionConfiguration() (any, *apiError) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f, _, refused := c.found()
+	f, refused := c.found()
 	if refused != nil {
 		return nil, refused
 	}
@@ -78,7 +78,7 @@ func (c *call) updateFunctionCode() (any, *apiError) {
 	defer c.server.codes.release(code) // versions have their own hold on it
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f, _, refused := c.found()
+	f, refused := c.found()
 	if refused != nil {
 		return nil, refused
 	}
@@ -104,7 +104,7 @@ func (c *call) updateFunctionCode() (any, *apiError) {
 func (c *call) changeable(revision *string) *apiError {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f, _, refused := c.found()
+	f, refused := c.found()
 	if refused != nil {
 		return refused
 	}
@@ -127,7 +127,7 @@ func (c *call) publishVersion() (any, *apiError) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f, _, refused := c.found()
+	f, refused := c.found()
 	if refused != nil {
 		return nil, refused
 	}
@@ -148,7 +148,7 @@ func (c *call) listVersions() (any, *apiError) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f, _, refused := c.found()
+	f, refused := c.found()
 	if refused != nil {
 		return nil, refused
 	}
