@@ -113,6 +113,10 @@ func (d *doctor) function(ctx context.Context) {
 	}
 	d.memory(&f)
 	d.code(ctx, &f)
+	if f.Reserved != nil && *f.Reserved == 0 {
+		d.add("agent", Note, "not called, as it has no execution to run in: see concurrency", "")
+		return
+	}
 	d.shapes(ctx)
 }
 

@@ -30,7 +30,7 @@ const (
 	assumableWithin   = 60 * time.Second // a new role is usually known after ten
 	activeWithin      = 5 * time.Minute  // functions in a VPC take longest
 	undoWithin        = 30 * time.Second // what an interrupted command takes back
-	smokeWithin       = 2 * time.Minute  // cold start of the first call included
+	askAttempts       = 8                // to call an agent that is throttled or not ready, a second or more apart
 	defaultTimeout    = 5 * time.Minute  // of a function nobody chose one for
 	defaultMemory     = fullCPU          // one vCPU
 	defaultPoll       = 1 * time.Second  // between two looks at a state

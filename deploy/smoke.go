@@ -81,7 +81,7 @@ func exchange(ctx context.Context, b lambdapool.Backend, req *codec.Request, pol
 	if err != nil {
 		return nil, nil, err
 	}
-	for deadline := time.Now().Add(smokeWithin); ; {
+	for left := askAttempts - 1; ; left-- {
 		resp, err := b.Invoke(ctx, &lambdapool.Request{Payload: payload})
 		if err == nil {
 			reply, err := codec.DecodeReply(resp.Payload)
@@ -91,7 +91,7 @@ func exchange(ctx context.Context, b lambdapool.Backend, req *codec.Request, pol
 			return reply, resp, nil
 		}
 		ierr, ok := errors.AsType[*lambdapool.InvokeError](err)
-		if !ok || ierr.Permanent || ierr.Outcome != lambdapool.OutcomeNotRun || time.Now().After(deadline) {
+		if !ok || ierr.Permanent || ierr.Outcome != lambdapool.OutcomeNotRun || left == 0 {
 			return nil, nil, explain(ctx, err)
 		}
 		if err := sleep(ctx, max(ierr.RetryAfter, poll)); err != nil {
