@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // ErrJournal: the record of a run cannot be read or written, or is of another
@@ -45,7 +46,7 @@ type JournalLog interface {
 // A JournalEntry is what became of an item.
 type JournalEntry struct {
 	Index  int      // position in the input, from 0
-	Args   [16]byte // hash of its encoded arguments
+	Args   [16]byte // stands for its encoded arguments: a hash, or themselves
 	Failed bool     // Data is an error, otherwise a value
 	Data   []byte   // encoded
 }
@@ -111,10 +112,16 @@ type recording[R any] struct {
 	closed  bool
 }
 
-// hashArgs identifies arguments.
-func hashArgs(args []byte) [16]byte {
+// identify returns what stands for encoded arguments: themselves and their
+// length where there is room, which costs next to nothing, otherwise a hash.
+func identify(args []byte) (id [16]byte) {
+	if last := len(id) - 1; len(args) <= last {
+		copy(id[:], args)
+		id[last] = byte(len(args))
+		return id
+	}
 	sum := sha256.Sum256(args)
-	return [16]byte(sum[:16])
+	return [16]byte(sum[:len(id)])
 }
 
 // enter appends the record of an item, if its end is final.
@@ -125,7 +132,7 @@ func (j *recording[R]) enter(entries []JournalEntry, it *laneItem, data []byte, 
 			return entries
 		}
 	}
-	return append(entries, JournalEntry{Index: it.index, Args: hashArgs(it.args), Failed: err != nil, Data: data})
+	return append(entries, JournalEntry{Index: it.index, Args: identify(it.args), Failed: err != nil, Data: data})
 }
 
 // add takes results to be delivered once entries are recorded.
@@ -139,10 +146,19 @@ func (j *recording[R]) add(entries []JournalEntry, batch []Result[R]) {
 	signal(j.wake)
 }
 
+// commitInterval is from one commit to the next at least, where results come
+// faster: a disk that is quick to commit would be told of each alone, which costs
+// more of the processor than of the disk. Less is hardly cheaper.
+const commitInterval = 5 * time.Millisecond
+
 // write records what has ended until the run is over.
 func (j *recording[R]) write() {
 	defer close(j.ended)
+	var last time.Time
 	for range j.wake {
+		if wait := time.Until(last.Add(commitInterval)); wait > 0 && !j.idle() {
+			<-time.After(wait)
+		}
 		j.m.mu.Lock()
 		entries, batches, failed, closed := j.entries, j.batches, j.failed, j.closed
 		j.entries, j.batches = nil, nil
@@ -155,6 +171,7 @@ func (j *recording[R]) write() {
 				}
 				j.m.abort(failed)
 			}
+			last = time.Now()
 		}
 		if failed != nil { // nothing is delivered that was not recorded
 			for i := range batches {
@@ -166,6 +183,13 @@ func (j *recording[R]) write() {
 			return
 		}
 	}
+}
+
+// idle reports whether there is nothing to record.
+func (j *recording[R]) idle() bool {
+	j.m.mu.Lock()
+	defer j.m.mu.Unlock()
+	return len(j.entries) == 0
 }
 
 // refuseAll makes err what became of all items of batch.
@@ -224,14 +248,14 @@ func (m *mapping[R]) recall(it laneItem) (found bool, err error) {
 		return false, nil
 	case entry.Index != it.index:
 		return false, nil
-	case entry.Args != hashArgs(it.args):
+	case entry.Args != identify(it.args):
 		return false, m.otherInput(fmt.Errorf("the input has changed: item %d was recorded with other arguments", it.index))
 	}
 	r := Result[R]{Index: it.index}
 	if entry.Failed {
 		err = m.e.decodeFinal(m.fn, entry.Data)
 	} else {
-		err = decodeContained(&r.Value, m.fn, entry.Data)
+		err = decodeContained(&r.Value, m.fn, entry.Data, false)
 	}
 	if err != nil {
 		r.Err = &ItemError{Index: r.Index, Err: err}

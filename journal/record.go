@@ -17,7 +17,7 @@ import (
 //
 //	uvarint   index, less that of the item before (of the key, for the first)
 //	byte      1: an error, 0: a value
-//	16 bytes  hash of the arguments
+//	16 bytes  what stands for the arguments
 //	uvarint   length of the data
 //	          data
 //

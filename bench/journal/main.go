@@ -47,19 +47,20 @@ func compare(dir string, rounds, items, chunk int) {
 	}
 	names := []string{"none", "new", "complete"}
 	took := make([][]float64, len(names))
-	var size int64
+	file, size := filepath.Join(dir, next.Name()+".journal"), int64(0)
 	for range rounds {
 		for i := range names {
 			opts := []lambdapool.MapOption{lambdapool.ChunkSize(chunk)}
 			switch names[i] {
 			case "new":
-				opts = append(opts, journal.WithJournal(dir, journal.StartOver()))
+				exitOn(os.RemoveAll(file))
+				fallthrough
 			case "complete":
 				opts = append(opts, journal.WithJournal(dir))
 			}
 			took[i] = append(took[i], run(args, opts))
 		}
-		info, err := os.Stat(filepath.Join(dir, next.Name()+".journal"))
+		info, err := os.Stat(file)
 		exitOn(err)
 		size = info.Size()
 	}
@@ -71,11 +72,11 @@ func compare(dir string, rounds, items, chunk int) {
 		slices.Sort(took[i])
 		slices.Sort(took[0])
 		seconds, without := took[i][rounds/2], took[0][rounds/2]
-		file := ""
+		written := ""
 		if i > 0 {
-			file = fmt.Sprintf("%d MB", size>>20)
+			written = fmt.Sprintf("%d MB", size>>20)
 		}
-		fmt.Printf("| %d | %s | %s | %.2f | %.0f | %s | %.0f %% |\n", items, per, name, seconds, float64(items)/seconds, file, 100*(1-without/seconds))
+		fmt.Printf("| %d | %s | %s | %.2f | %.0f | %s | %.0f %% |\n", items, per, name, seconds, float64(items)/seconds, written, 100*(1-without/seconds))
 	}
 }
 
