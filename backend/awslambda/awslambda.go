@@ -44,8 +44,8 @@ var _ lambdapool.Backend = (*Backend)(nil)
 
 // New makes a backend for functionName: a name, NAME:QUALIFIER, a partial or a
 // full ARN. It reads the configuration and may do network I/O for it within
-// ctx (single sign-on, instance metadata), but does not contact Lambda: that
-// a function does not exist shows at the first Invoke.
+// ctx (single sign-on, instance metadata), but does not contact Lambda, unless
+// [WithAutoDeploy] does: that a function does not exist shows at the first Invoke.
 func New(ctx context.Context, functionName string, opts ...Option) (*Backend, error) {
 	t, err := parseTarget(functionName)
 	if err != nil {
@@ -63,6 +63,9 @@ func New(ctx context.Context, functionName string, opts ...Option) (*Backend, er
 	}
 	cfg, err := configure(ctx, t, o)
 	if err != nil {
+		return fail(err)
+	}
+	if err := t.deployed(ctx, cfg, o.deploy); err != nil {
 		return fail(err)
 	}
 	var store *bucket

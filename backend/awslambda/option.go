@@ -41,6 +41,7 @@ type options struct {
 	logTail     bool
 	transport   func(*http.Transport)
 	bucket      *bucketOptions
+	deploy      Deployer
 }
 
 // WithConfig uses cfg instead of the default chain: no environment variable
