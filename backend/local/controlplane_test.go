@@ -345,10 +345,52 @@ func TestListsInPages(t *testing.T) {
 	if diff := cmp.Diff([]int{8}, pages); diff != "" || names[4] != "f3 1" {
 		t.Errorf("%s %v", diff, names)
 	}
-	_, err := c.ListFunctions(t.Context(), &lambda.ListFunctionsInput{MaxItems: aws.Int32(10_001)})
+	first, err := c.ListFunctions(t.Context(), &lambda.ListFunctionsInput{MaxItems: aws.Int32(2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.DeleteFunction(t.Context(), &lambda.DeleteFunctionInput{FunctionName: aws.String("f1")}); err != nil {
+		t.Fatal(err)
+	}
+	second, err := c.ListFunctions(t.Context(), &lambda.ListFunctionsInput{Marker: first.NextMarker})
+	if err != nil || len(second.Functions) != 5 || *second.Functions[0].FunctionName != "f2" {
+		t.Errorf("after the last function of a page is gone: %+v %v", second, err)
+	}
+	_, err = c.ListFunctions(t.Context(), &lambda.ListFunctionsInput{MaxItems: aws.Int32(10_001)})
 	refused(t, err, "ValidationException", "less than or equal to 10000")
 	_, err = c.ListFunctions(t.Context(), &lambda.ListFunctionsInput{Marker: aws.String("no/marker")})
 	refused(t, err, "InvalidParameterValueException", "Marker")
+}
+
+func TestVersionsInPages(t *testing.T) {
+	t.Parallel()
+	c := serve(t)
+	c.create(t, newFunction("demo", script("one")))
+	want := []string{"$LATEST"}
+	for i := range int32(11) {
+		if _, err := c.UpdateFunctionConfiguration(t.Context(), &lambda.UpdateFunctionConfigurationInput{FunctionName: name, MemorySize: aws.Int32(200 + i)}); err != nil {
+			t.Fatal(err)
+		}
+		out, err := c.PublishVersion(t.Context(), &lambda.PublishVersionInput{FunctionName: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, aws.ToString(out.Version))
+	}
+	var got []string
+	pager := lambda.NewListVersionsByFunctionPaginator(c, &lambda.ListVersionsByFunctionInput{FunctionName: name, MaxItems: aws.Int32(2)})
+	for pager.HasMorePages() {
+		out, err := pager.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range out.Versions {
+			got = append(got, aws.ToString(v.Version))
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" || want[11] != "11" {
+		t.Error(diff)
+	}
 }
 
 func TestRegionsAreApart(t *testing.T) {

@@ -203,7 +203,7 @@ func (c *call) listFunctions() (any, *apiError) {
 			all = append(all, v.describe(f.arn+":"+v.number))
 		}
 	}
-	functions, next := page(p, all, func(c *functionConfiguration) string { return c.FunctionName + ":" + c.Version })
+	functions, next := page(p, all, func(c *functionConfiguration) string { return c.FunctionName + " " + versionKey(c.Version) })
 	return struct {
 		Functions  []*functionConfiguration `json:"Functions"`
 		NextMarker *string                  `json:"NextMarker,omitempty"`

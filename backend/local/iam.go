@@ -220,7 +220,7 @@ func (i *iam) listRoleTags(form url.Values) (any, *apiError) {
 		return nil, refused
 	}
 	return struct {
-		Tags        []tagShape `xml:"Tags>member"`
+		Tags        *tagsShape
 		IsTruncated bool
 	}{Tags: tagShapes(r.tags)}, nil
 }

@@ -131,17 +131,25 @@ type roleShape struct {
 	AssumeRolePolicyDocument string
 	Description              string `xml:",omitempty"`
 	MaxSessionDuration       int
-	Tags                     []tagShape `xml:"Tags>member,omitempty"`
+	Tags                     *tagsShape `xml:",omitempty"`
 }
 
 type roleResult struct{ Role roleShape }
 
+type tagsShape struct {
+	Members []tagShape `xml:"member"`
+}
+
 type tagShape struct{ Key, Value string }
 
-func tagShapes(tags map[string]string) []tagShape {
-	var shapes []tagShape
+// tagShapes returns nil when there are none.
+func tagShapes(tags map[string]string) *tagsShape {
+	if len(tags) == 0 {
+		return nil
+	}
+	shapes := &tagsShape{}
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		shapes = append(shapes, tagShape{key, tags[key]})
+		shapes.Members = append(shapes.Members, tagShape{key, tags[key]})
 	}
 	return shapes
 }

@@ -2,9 +2,11 @@ package local
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -150,19 +152,14 @@ func (c *call) paging(most int) (paging, *apiError) {
 	return p, nil
 }
 
-var markerPattern = regexp.MustCompile(`^[\w$:-]*$`)
+var markerPattern = regexp.MustCompile(`^[\w$ -]*$`)
 
-// page cuts keys, which are in order, and returns the marker of the next page.
+// page cuts a page from all, which are in the order of their keys, and returns
+// the marker of the next one. The item of a marker may be gone by then.
 func page[T any](p paging, all []T, key func(T) string) (items []T, next *string) {
 	from := 0
-	if p.marker != "" {
-		from = len(all) // a marker whose item is gone, and all after it
-		for i, item := range all {
-			if k := key(item); k == p.marker {
-				from = i + 1
-				break
-			}
-		}
+	for from < len(all) && p.marker != "" && key(all[from]) <= p.marker {
+		from++
 	}
 	to := min(from+p.max, len(all))
 	if to < len(all) {
@@ -171,6 +168,9 @@ func page[T any](p paging, all []T, key func(T) string) (items []T, next *string
 	}
 	return all[from:to], next
 }
+
+// versionKey orders versions: $LATEST, 1, 2, 10.
+func versionKey(number string) string { return fmt.Sprintf("%12s", strings.TrimPrefix(number, latest)) }
 
 // lastModified is how Lambda writes times.
 func lastModified(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000-0700") }

@@ -72,10 +72,16 @@ func serve(t *testing.T, opts ...local.Option) cloud {
 		}
 	})
 	c := clients(t, s)
+	roleFor(t, c)
+	return c
+}
+
+// roleFor makes the role of the test's functions.
+func roleFor(t *testing.T, c cloud) {
+	t.Helper()
 	if _, err := c.iam.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("agent"), AssumeRolePolicyDocument: aws.String(trust)}); err != nil {
 		t.Fatal(err)
 	}
-	return c
 }
 
 // An entry is a file in a zip.

@@ -156,7 +156,7 @@ func (c *call) listVersions() (any, *apiError) {
 	for _, v := range f.versions() {
 		all = append(all, v.describe(f.arn+":"+v.number))
 	}
-	versions, next := page(p, all, func(c *functionConfiguration) string { return c.Version })
+	versions, next := page(p, all, func(c *functionConfiguration) string { return versionKey(c.Version) })
 	return struct {
 		Versions   []*functionConfiguration `json:"Versions"`
 		NextMarker *string                  `json:"NextMarker,omitempty"`
