@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -41,6 +42,9 @@ func (e *Executor) attempt(inv *invocation) (n next) {
 	c := inv.call
 	inv.id = e.prefix + strconv.FormatUint(e.sequence.Add(1), 36)
 	request, err := e.request(inv)
+	if err != nil && inv.ctx.Err() != nil {
+		return next{} // abandoned while its arguments were stored
+	}
 	if err != nil {
 		return e.judge(inv, err)
 	}
@@ -66,7 +70,7 @@ func (e *Executor) attempt(inv *invocation) (n next) {
 	case c.chunk != nil:
 		c.chunk.answered(replies)
 	default:
-		c.finish(replies[0].value, nil)
+		c.finish(replies[0].value, replies[0].own, nil)
 	}
 	return next{verdict: schedule.Admitted}
 }
@@ -81,20 +85,24 @@ func (e *Executor) request(inv *invocation) (*Request, error) {
 		Remaining: c.remaining(),
 	}
 	if c.chunk == nil {
+		c.mu.Lock()
 		envelope.Items = [][]byte{c.args}
+		c.mu.Unlock()
 	} else {
 		envelope.Items = c.chunk.arguments()
 		envelope.Parallel = c.chunk.lane.parallel
 	}
-	payload, err := codec.EncodeRequest(&envelope)
+	payload, err := e.payloads.pack(inv.ctx, &envelope, c.fn, &c.parcel, c.remaining())
 	if err != nil {
-		return nil, &InvokeError{Outcome: OutcomeNotRun, Kind: ErrEncode, Err: err, Permanent: true}
+		return nil, err
 	}
-	if limit := e.limits.Request; limit > 0 && len(payload) > limit {
-		return nil, &InvokeError{
-			Outcome: OutcomeNotRun, Kind: ErrTooLarge, Permanent: true,
-			Err:  fmt.Errorf("the request has %d bytes, the limit is %d", len(payload), limit),
-			Hint: "send less in one call; base64 makes bytes a third more on the way",
+	if c.chunk == nil && c.parcel.Load() != nil {
+		c.mu.Lock()
+		size := len(c.args)
+		c.args, envelope.Items = nil, nil // later attempts find them in the store
+		c.mu.Unlock()
+		if size >= collectFrom {
+			runtime.GC()
 		}
 	}
 	return &Request{Payload: payload, Registry: e.registry}, nil
@@ -117,6 +125,9 @@ func (e *Executor) invoke(ctx context.Context, request *Request) (response *Resp
 func (e *Executor) judge(inv *invocation, err error) next {
 	c := inv.call
 	a, refusal := e.retry.classify(err)
+	if a.Outcome == schedule.NotRun {
+		e.payloads.unsent(inv.id)
+	}
 	if e.outrun(inv, a) {
 		return next{verdict: verdictOf(a, refusal), retryAfter: a.RetryAfter}
 	}
@@ -139,7 +150,7 @@ func (e *Executor) judge(inv *invocation, err error) next {
 	}
 	e.mu.Unlock()
 	if !n.again {
-		c.finish(nil, c.finalError(err, d.Reason))
+		c.finish(nil, false, c.finalError(err, d.Reason))
 	}
 	return n
 }

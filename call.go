@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/lambdapool/lambdapool/internal/schedule"
@@ -15,7 +16,7 @@ type call struct {
 	*promise
 
 	sink     sink
-	args     []byte // of a single call
+	args     []byte // of a single call, until they are stored; guarded by mu
 	chunk    *chunk // of a call that carries items of a run
 	accepted time.Time
 	due      time.Time // when its time is up; zero: never
@@ -26,7 +27,9 @@ type call struct {
 	group                    *ctxGroup
 	prevInGroup, nextInGroup *call
 	flights                  []*invocation // two while a hedge is out
-	counted                  bool          // the call has ended
+
+	parcel  atomic.Pointer[parcel] // its arguments in the store, if they are there
+	counted bool                   // the call has ended
 
 	// What became of its attempts, guarded by promise.mu.
 	tries      int          // invocations that ended
@@ -39,8 +42,9 @@ type call struct {
 
 // A sink takes what a call brought back.
 type sink interface {
-	// decode turns the encoded result into the value. It is called at most once.
-	decode(fn *Function, data []byte) error
+	// decode turns the encoded result into the value, which may keep data if it
+	// is its own. It is called at most once.
+	decode(fn *Function, data []byte, own bool) error
 	// completed is called once an accepted call has ended. It must not block.
 	completed()
 }

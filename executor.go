@@ -32,6 +32,7 @@ type Executor struct {
 	prefix   string        // of invocation ids
 	sequence atomic.Uint64 // of invocation ids
 	random   func() float64
+	payloads *payloads
 
 	base context.Context // of every attempt; ends with Close
 	stop context.CancelFunc
@@ -90,6 +91,7 @@ func New(b Backend, opts ...Option) (*Executor, error) {
 		groups:   map[<-chan struct{}]*ctxGroup{},
 		idle:     make(chan struct{}),
 	}
+	e.payloads = newPayloads(b, limits, e.prefix, !cfg.verbatim, cfg.logger)
 	e.hedges = hedges{policy: cfg.hedging, hedgers: map[*Function]*schedule.Hedger{}}
 	switch {
 	case e.workers == 0:
@@ -232,6 +234,7 @@ func (e *Executor) forget(c *call) {
 	for _, inv := range c.flights {
 		inv.cancel()
 	}
+	e.payloads.discard(&c.parcel)
 	e.settleIdle()
 }
 
@@ -290,6 +293,7 @@ func (e *Executor) Close() error {
 	}
 	e.stop()
 	<-e.idle
+	e.payloads.close()
 	e.mu.Lock()
 	if e.alarm != nil {
 		e.alarm.Stop()

@@ -34,8 +34,8 @@ type CallStats struct {
 }
 
 // decode implements sink.
-func (f *Future[T]) decode(fn *Function, data []byte) error {
-	return decodeContained(&f.value, fn, data)
+func (f *Future[T]) decode(fn *Function, data []byte, own bool) error {
+	return decodeContained(&f.value, fn, data, own)
 }
 
 // completed implements sink.
@@ -43,7 +43,7 @@ func (f *Future[T]) completed() {}
 
 // decodeContained is decodeResult, with a panic of a user's own unmarshaler
 // contained, and the error that a caller sees.
-func decodeContained[T any](v *T, fn *Function, data []byte) (err error) {
+func decodeContained[T any](v *T, fn *Function, data []byte, own bool) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
@@ -52,21 +52,26 @@ func decodeContained[T any](v *T, fn *Function, data []byte) (err error) {
 			err = &PoolError{Op: "decode result of", Func: fn.name, Kind: ErrDecode, Err: err, Outcome: OutcomeRan}
 		}
 	}()
-	return decodeResult(v, fn, data)
+	return decodeResult(v, fn, data, own)
 }
 
 // decodeResult decodes what fn returned into v. A dynamic call's value, an any,
-// gets the type that fn was registered with; without a result it is nil.
-func decodeResult[T any](v *T, fn *Function, data []byte) error {
+// gets the type that fn was registered with; without a result it is nil. A value may
+// keep data if that is its own: it is not copied then.
+func decodeResult[T any](v *T, fn *Function, data []byte, own bool) error {
+	unmarshal := codec.Unmarshal
+	if own {
+		unmarshal = codec.UnmarshalShared
+	}
 	dynamic, ok := any(v).(*any)
 	if !ok {
-		return codec.Unmarshal(data, fn.results, []reflect.Value{reflect.ValueOf(v).Elem()})
+		return unmarshal(data, fn.results, []reflect.Value{reflect.ValueOf(v).Elem()})
 	}
 	values := make([]reflect.Value, len(fn.results))
 	for i, t := range fn.results {
 		values[i] = reflect.New(t.Go()).Elem()
 	}
-	if err := codec.Unmarshal(data, fn.results, values); err != nil {
+	if err := unmarshal(data, fn.results, values); err != nil {
 		return err
 	}
 	for _, value := range values {

@@ -197,7 +197,7 @@ func (l *lane) size() int {
 	l.want = n
 	l.most.Store(max(l.most.Load(), int64(n)))
 	n = min(n, ready)
-	if limit := l.e.limits.Request; limit > 0 {
+	if limit := l.e.payloads.inline(l.e.limits.Request); limit > 0 {
 		// The first item goes in any case: what does not fit alone is told so.
 		used := envelopeRoom
 		for i := range n {
@@ -298,7 +298,7 @@ func (ch *chunk) arguments() [][]byte {
 }
 
 // decode implements sink; the values of a chunk are delivered by answered.
-func (ch *chunk) decode(*Function, []byte) error { return nil }
+func (ch *chunk) decode(*Function, []byte, bool) error { return nil }
 
 // answered ends the call, and each of its items by its own reply. Items whose
 // error the retry policy wants run again are sent again.

@@ -166,7 +166,7 @@ func (m *mapping[R]) deliver(items []laneItem, outcome func(i int) ([]byte, erro
 			entries = m.journal.enter(entries, &items[i], data, err)
 		}
 		if err == nil {
-			err = decodeContained(&r.Value, m.fn, data)
+			err = decodeContained(&r.Value, m.fn, data, false)
 		}
 		if err != nil {
 			r.Err = &ItemError{Index: r.Index, Err: err}

@@ -20,6 +20,7 @@ type config struct {
 	retry    RetryPolicy
 	recorder Recorder
 	hedging  *schedule.HedgePolicy
+	verbatim bool // payloads are not compressed
 }
 
 // maxWorkers is far above what an account allows, and keeps a slip of the pen

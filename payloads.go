@@ -2,6 +2,7 @@ package lambdapool
 
 import (
 	"context"
+	"encoding"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,11 @@ const (
 	// openTries is how often a stored reply is read before it is given up.
 	openTries = 3
 
+	// collectFrom is the size in bytes of encoded arguments that are worth a garbage
+	// collection once they are stored: otherwise they would still be there when the reply,
+	// as large, perhaps, arrives, since garbage may grow as large as what lives.
+	collectFrom = 32 << 20
+
 	// storeCleanup bounds how long Close waits for objects to be deleted.
 	storeCleanup = 15 * time.Second
 )
@@ -45,6 +51,17 @@ type payloads struct {
 	mu    sync.Mutex
 	keys  map[string]bool // that may exist; true: no longer needed
 	sweep chan struct{}   // closed when the sweeper ends; nil: none runs
+}
+
+// WithCompression says whether arguments and results of 16 KiB and more are
+// compressed on their way, with zstd at its fastest, where they shrink by a tenth at
+// least. It saves time on every network, and on Lambda carries a few megabytes
+// more of most data. The default is true.
+func WithCompression(on bool) Option {
+	return func(c *config) error {
+		c.verbatim = !on
+		return nil
+	}
 }
 
 // A parcel is a call's arguments in the store. It serves every attempt.
@@ -87,6 +104,10 @@ func (p *payloads) inline(limit int) int {
 // kept in slot for the call's next attempts, which do without r.Items. left is the
 // time that the call has, 0: any. The error is an *InvokeError: nothing was sent.
 func (p *payloads) pack(ctx context.Context, r *codec.Request, f *Function, slot *atomic.Pointer[parcel], left time.Duration) ([]byte, error) {
+	kept := slot.Load()
+	if err := ctx.Err(); err != nil {
+		return nil, storeFailure("send", OutcomeNotRun, err) // and what was kept may be gone
+	}
 	items := len(r.Items)
 	life := p.life
 	if left > 0 {
@@ -99,7 +120,6 @@ func (p *payloads) pack(ctx context.Context, r *codec.Request, f *Function, slot
 			return nil, err
 		}
 	}
-	kept := slot.Load()
 	if kept == nil {
 		payload, frame, err := p.encode(r)
 		if payload != nil || err != nil {
@@ -219,14 +239,16 @@ func fixedSize(t reflect.Type) (int, bool) {
 	}
 }
 
-// encodesItself says whether a method of t may decide what its encoding is.
+// encodesItself says whether a method of t may decide what its encoding is. It asks for
+// interfaces, not for methods by name: that would have the linker keep every
+// method of the program.
 func encodesItself(t reflect.Type) bool {
-	for _, method := range []string{"AppendBinary", "MarshalBinary", "GobEncode", "MarshalText"} {
-		if _, ok := reflect.PointerTo(t).MethodByName(method); ok {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(encoders, reflect.PointerTo(t).Implements)
+}
+
+var encoders = []reflect.Type{
+	reflect.TypeFor[encoding.BinaryAppender](), reflect.TypeFor[encoding.BinaryMarshaler](),
+	reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[interface{ GobEncode() ([]byte, error) }](),
 }
 
 // offer adds to r where a large reply goes.
@@ -253,9 +275,9 @@ func (p *payloads) put(ctx context.Context, id string, frame *codec.Frame) (*par
 }
 
 // unpack returns the whole of a reply to the request id. Its second result says that
-// the values lie in a buffer of their own, most of which is one of them. The error is an
-// *InvokeError: the functions ran, but their results are lost.
-func (p *payloads) unpack(ctx context.Context, id string, reply *codec.Reply) (*codec.Reply, bool, error) {
+// the values lie in a buffer of their own, most of which is one of them. Where it
+// fails, the functions ran, but their results are lost.
+func (p *payloads) unpack(ctx context.Context, id string, reply *codec.Reply) (*codec.Reply, bool, *InvokeError) {
 	key := p.replyKey(id)
 	if reply.Stored == nil {
 		if !notStored(reply) {

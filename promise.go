@@ -44,12 +44,12 @@ func (p *promise) claim() bool { return p.claimed.CompareAndSwap(false, true) }
 
 // finish ends the call with an encoded result or an error, unless it has ended
 // already.
-func (p *promise) finish(data []byte, err error) {
+func (p *promise) finish(data []byte, own bool, err error) {
 	if !p.claim() {
 		return
 	}
 	if err == nil {
-		err = p.call.sink.decode(p.fn, data)
+		err = p.call.sink.decode(p.fn, data, own)
 	}
 	p.complete(err)
 }

@@ -12,6 +12,7 @@ import (
 // An itemReply is what an invocation brought back of one call or item.
 type itemReply struct {
 	value []byte
+	own   bool  // value lies in a buffer of its own, more or less
 	err   error // a *FunctionError or an *InvokeError
 }
 
@@ -21,10 +22,19 @@ func (e *Executor) open(inv *invocation, response *Response, received time.Time)
 	c := inv.call
 	inv.record.measured(response)
 	reply, err := codec.DecodeReply(response.Payload)
+	if err == nil && reply.ID != inv.id {
+		err = fmt.Errorf("the reply is to request %.40q, not to %q", reply.ID, inv.id)
+	}
+	own := false
+	if err == nil {
+		var lost *InvokeError
+		if reply, own, lost = e.payloads.unpack(inv.ctx, inv.id, reply); lost != nil {
+			lost.RequestID = response.RequestID
+			return nil, lost
+		}
+	}
 	switch {
 	case err != nil:
-	case reply.ID != inv.id:
-		err = fmt.Errorf("the reply is to request %.40q, not to %q", reply.ID, inv.id)
 	case reply.Err == nil && len(reply.Items) != c.size():
 		err = fmt.Errorf("the reply has %d items, the request had %d", len(reply.Items), c.size())
 	}
@@ -37,11 +47,11 @@ func (e *Executor) open(inv *invocation, response *Response, received time.Time)
 	}
 	e.measure(inv, response, reply, received)
 	if reply.Err != nil {
-		return nil, refusal(c.fn, reply.Err, response.RequestID)
+		return nil, e.refusal(c.fn, reply.Err, response.RequestID)
 	}
 	replies := make([]itemReply, len(reply.Items))
 	for i := range reply.Items {
-		replies[i].value = reply.Items[i].Value
+		replies[i].value, replies[i].own = reply.Items[i].Value, own
 		if wire := reply.Items[i].Err; wire != nil {
 			replies[i].err = e.itemError(c.fn, wire, response.RequestID)
 		}
@@ -97,7 +107,7 @@ func (e *Executor) measure(inv *invocation, response *Response, reply *codec.Rep
 }
 
 // refusal is the error of a request of which no item ran.
-func refusal(f *Function, wire *codec.Error, requestID string) error {
+func (e *Executor) refusal(f *Function, wire *codec.Error, requestID string) error {
 	err := &InvokeError{
 		Outcome: OutcomeNotRun, Kind: ErrDecode, Err: errors.New(wire.Message),
 		Permanent: true, RequestID: requestID, Hint: wire.Hint,
@@ -109,7 +119,9 @@ func refusal(f *Function, wire *codec.Error, requestID string) error {
 		err.Kind, err.Err = ErrVersionMismatch, mismatch(f, wire.Message, wire.Hint)
 		err.Hint = "build client and agent from the same code; deploy the agent again"
 	case codec.KindTooLarge:
-		err.Kind, err.Outcome = ErrTooLarge, OutcomeRan
+		err.Kind, err.Outcome, err.Hint = ErrTooLarge, OutcomeRan, e.payloads.larger(err.Hint)
+	case codec.KindStore:
+		err.Kind, err.Permanent = ErrStore, wire.Final
 	}
 	return err
 }
@@ -146,7 +158,9 @@ func (e *Executor) itemError(f *Function, wire *codec.Error, requestID string) e
 	case codec.KindEncode:
 		err.Kind = ErrEncode
 	case codec.KindTooLarge:
-		err.Kind = ErrTooLarge
+		err.Kind, err.Hint = ErrTooLarge, e.payloads.larger(err.Hint)
+	case codec.KindStore:
+		err.Kind, err.Permanent = ErrStore, wire.Final
 	case codec.KindBadRequest:
 		err.Outcome = OutcomeNotRun
 	}

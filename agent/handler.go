@@ -167,7 +167,7 @@ func (h *Handler) initialization() time.Duration {
 	if h.ready.IsZero() {
 		return 0
 	}
-	return max(sinceStart(begun)-time.Since(h.ready), 0)
+	return max(sinceStart(begun)-time.Since(h.ready), h.ready.Sub(begun))
 }
 
 // describe lists the registry.

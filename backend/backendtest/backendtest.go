@@ -83,6 +83,7 @@ func Run(t *testing.T, open func(t *testing.T) lambdapool.Backend, opts ...Optio
 			{"Measurements", testMeasurements},
 			{"RequestSize", testRequestSize},
 			{"ReplySize", testReplySize},
+			{"LargePayloads", testLargePayloads},
 			{"DeadlineTravels", testDeadlineTravels},
 			{"Timeouts", testTimeouts},
 			{"AgentTimeouts", testAgentTimeouts},

@@ -2,13 +2,93 @@ package backendtest
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/codec"
 )
+
+// withoutStore hides a backend's object store: what does not fit is refused then.
+type withoutStore struct{ lambdapool.Backend }
+
+// testLargePayloads sends arguments and results far above the limits, if b has
+// a store for them, and checks that nothing of them remains there.
+func testLargePayloads(t *testing.T, b lambdapool.Backend) {
+	storer, ok := b.(lambdapool.Storer)
+	if !ok || storer.Store() == nil {
+		t.Log("the backend has no store")
+		return
+	}
+	const size = 20 << 20
+	arg := make([]byte, size)
+	for i := range arg {
+		arg[i] = byte(i>>16 ^ i*i)
+	}
+	watched := &watchedStore{Store: storer.Store()}
+	e := executor(t, stored{b, watched})
+	if got, err := lambdapool.Call(short(t), e, echoBytes, arg); err != nil || !bytes.Equal(got, arg) {
+		t.Errorf("%d bytes there and back: %d bytes, %v", size, len(got), err)
+	}
+	if got, err := lambdapool.Call(short(t), e, fill, size); err != nil || len(got) != size {
+		t.Errorf("a result of %d bytes: %d bytes, %v", size, len(got), err)
+	}
+	works(t, e)
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	for key := range watched.keys {
+		if body, _, err := watched.Open(short(t), key); err == nil {
+			body.Close()
+			t.Errorf("%s remains after Close", key)
+		}
+	}
+	if len(watched.keys) == 0 {
+		t.Error("nothing went through the store")
+	}
+}
+
+// stored is a backend with a watched store.
+type stored struct {
+	lambdapool.Backend
+	store lambdapool.Store
+}
+
+func (s stored) Store() lambdapool.Store { return s.store }
+func (s stored) StoreOption() string     { return "" }
+
+// watchedStore remembers every key that it was asked for.
+type watchedStore struct {
+	lambdapool.Store
+
+	mu   sync.Mutex
+	keys map[string]bool
+}
+
+func (s *watchedStore) note(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys == nil {
+		s.keys = map[string]bool{}
+	}
+	s.keys[key] = true
+}
+
+func (s *watchedStore) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, sum [sha256.Size]byte) error {
+	s.note(key)
+	return s.Store.Put(ctx, key, body, size, sum)
+}
+
+func (s *watchedStore) LinkPut(ctx context.Context, key string, life time.Duration) (lambdapool.Link, error) {
+	s.note(key)
+	return s.Store.LinkPut(ctx, key, life)
+}
 
 // testRequestSize sends requests that are just below, at and just above the
 // limit. White space around the JSON string makes up the size to the byte.
@@ -43,7 +123,7 @@ func testRequestSize(t *testing.T, b lambdapool.Backend) {
 		}
 	}
 
-	e := executor(t, b)
+	e := executor(t, withoutStore{b}, lambdapool.WithCompression(false))
 	if got, err := lambdapool.Call(short(t), e, echoBytes, arg); err != nil || !bytes.Equal(got, arg) {
 		t.Errorf("%d bytes there and back: %d bytes, %v", len(arg), len(got), err)
 	}
@@ -62,7 +142,7 @@ func testReplySize(t *testing.T, b lambdapool.Backend) {
 		limit = codec.MaxReply
 	}
 	const envelope = 1024 // more than the agent's measurements take
-	e := executor(t, b)
+	e := executor(t, withoutStore{b}, lambdapool.WithCompression(false))
 	for _, size := range []int{limit - envelope, limit - 1, limit, limit + 1, 2 * limit} {
 		got, err := lambdapool.Call(short(t), e, fill, size)
 		if size <= limit-envelope {
