@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -253,6 +254,9 @@ func (l *log) explain(err error) error {
 	}
 	if hint != "" {
 		hint = " (" + hint + ")"
+	}
+	if p := (*fs.PathError)(nil); errors.As(err, &p) && p.Path == l.path {
+		return fmt.Errorf("%w%s", err, hint) // it names the file
 	}
 	return fmt.Errorf("%s: %w%s", l.path, err, hint)
 }
