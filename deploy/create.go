@@ -219,7 +219,9 @@ func (c *Client) createFunction(ctx context.Context, s *Spec, a *Artifact, role,
 		in.VpcConfig = &types.VpcConfig{SubnetIds: s.Subnets, SecurityGroupIds: s.SecurityGroups}
 	}
 	for deadline, said := time.Now().Add(assumableWithin), false; ; {
-		_, err := c.lambda.CreateFunction(ctx, in)
+		request, done := whole(ctx)
+		_, err := c.lambda.CreateFunction(request, in)
+		done()
 		switch {
 		case err == nil:
 			return nil
@@ -281,7 +283,9 @@ func (c *Client) makeLogGroup(ctx context.Context, s *Spec, u *undo) error {
 	group := logGroup(s.Name)
 	forget := u.add("log group "+group, "aws logs delete-log-group --log-group-name "+group,
 		func(ctx context.Context) error { return c.deleteLogGroup(ctx, s.Name) })
-	_, err := c.logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(group)})
+	request, done := whole(ctx)
+	defer done()
+	_, err := c.logs.CreateLogGroup(request, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(group)})
 	if code(err) == "ResourceAlreadyExistsException" {
 		forget()
 	} else if err != nil {

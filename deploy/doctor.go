@@ -208,7 +208,7 @@ func (d *doctor) account(ctx context.Context) {
 		if err == nil {
 			err = errors.New("no limits in the answer")
 		}
-		d.add("concurrency", Note, "unknown: "+cause(ctx, err).Error(), "")
+		d.add("concurrency", Note, "unknown: "+brief(cause(ctx, err)), "")
 		return
 	}
 	workers := d.o.Workers

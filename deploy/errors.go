@@ -113,7 +113,9 @@ func fail(op, name string, err error) error {
 	}
 	e := &Error{Op: op, Name: name, Err: err}
 	switch code(err) {
-	case "ResourceNotFoundException", "NoSuchEntity":
+	case "NoSuchEntity":
+		e.Kind = ErrNotFound
+	case "ResourceNotFoundException":
 		e.Kind = ErrNotFound
 		e.Hint = "lambdapool list shows the functions there are; another region or profile has others"
 	case "PreconditionFailedException":

@@ -29,6 +29,7 @@ const (
 	maxNameLen        = 64               // of a function and of a role
 	assumableWithin   = 60 * time.Second // a new role is usually known after ten
 	activeWithin      = 5 * time.Minute  // functions in a VPC take longest
+	requestWithin     = 2 * time.Minute  // one request that makes something, zip included
 	undoWithin        = 30 * time.Second // what an interrupted command takes back
 	askAttempts       = 8                // to call an agent that is throttled or not ready, a second or more apart
 	defaultTimeout    = 5 * time.Minute  // of a function nobody chose one for

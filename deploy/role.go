@@ -64,7 +64,9 @@ func (c *Client) ensureRole(ctx context.Context, s *Spec, u *undo) (string, erro
 		c.say("role", "make "+name)
 		forget := u.add("role "+name, "aws iam delete-role-policy --role-name "+name+" --policy-name "+inlinePolicy+"; aws iam delete-role --role-name "+name,
 			func(ctx context.Context) error { return c.deleteRole(ctx, name) })
-		out, err := c.iam.CreateRole(ctx, &iam.CreateRoleInput{
+		request, done := whole(ctx)
+		defer done()
+		out, err := c.iam.CreateRole(request, &iam.CreateRoleInput{
 			RoleName:                 aws.String(name),
 			AssumeRolePolicyDocument: aws.String(trust),
 			Description:              aws.String("Agent of lambdapool function " + s.Name),

@@ -33,3 +33,10 @@ func (u *undo) rollback(ctx context.Context, c *Client) (left []Leftover) {
 	}
 	return left
 }
+
+// whole returns a context for a request that makes something. Such a request is not
+// interrupted: nobody could tell whether it still arrives after everything
+// has been taken back.
+func whole(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), requestWithin)
+}

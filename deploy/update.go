@@ -161,20 +161,19 @@ func (u *updater) apply(ctx context.Context, d *changes, a *Artifact, updated *U
 // else was faster.
 func (u *updater) code(ctx context.Context, d *changes, a *Artifact) error {
 	u.c.say("code", fmt.Sprintf("send %.1f MB", float64(len(a.Zip))/(1<<20)))
-	_, err := u.c.lambda.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{
+	request, done := whole(ctx)
+	defer done()
+	_, err := u.c.lambda.UpdateFunctionCode(request, &lambda.UpdateFunctionCodeInput{
 		FunctionName: aws.String(u.s.Name), ZipFile: a.Zip, RevisionId: u.revision(),
 		Architectures: []types.Architecture{types.Architecture(or(d.arch, u.f.Arch))},
 	})
 	if err != nil {
 		return raced(err)
 	}
+	u.done = append(u.done, "code")
 	want := u.f
 	want.CodeSHA256 = a.Sum
-	if err := u.wait(ctx, want); err != nil {
-		return err
-	}
-	u.done = append(u.done, "code")
-	return nil
+	return u.wait(ctx, want)
 }
 
 func (u *updater) config(ctx context.Context, d *changes) error {
@@ -185,9 +184,12 @@ func (u *updater) config(ctx context.Context, d *changes) error {
 		}
 	}
 	d.config.RevisionId = u.revision()
-	if _, err := u.c.lambda.UpdateFunctionConfiguration(ctx, d.config); err != nil {
+	request, done := whole(ctx)
+	defer done()
+	if _, err := u.c.lambda.UpdateFunctionConfiguration(request, d.config); err != nil {
 		return raced(err)
 	}
+	u.done = append(u.done, "configuration")
 	want := u.f
 	if m := d.config.MemorySize; m != nil {
 		want.Memory = int(*m)
@@ -198,11 +200,7 @@ func (u *updater) config(ctx context.Context, d *changes) error {
 	if e := d.config.Environment; e != nil {
 		want.Env = e.Variables
 	}
-	if err := u.wait(ctx, want); err != nil {
-		return err
-	}
-	u.done = append(u.done, "configuration")
-	return nil
+	return u.wait(ctx, want)
 }
 
 // wait waits until a change is complete, and looks whether somebody else came
@@ -271,7 +269,9 @@ func (u *updater) publish(ctx context.Context) (string, error) {
 	if u.f.CodeSHA256 != "" {
 		in.CodeSha256 = aws.String(u.f.CodeSHA256)
 	}
-	out, err := u.c.lambda.PublishVersion(ctx, in)
+	request, done := whole(ctx)
+	defer done()
+	out, err := u.c.lambda.PublishVersion(request, in)
 	if err != nil {
 		return "", raced(err)
 	}

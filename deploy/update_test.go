@@ -168,12 +168,10 @@ func TestRacingUpdatesDoNotOverwriteEachOther(t *testing.T) {
 func TestInterruptedUpdateSaysWhatItDid(t *testing.T) {
 	a := deployed(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	a.before = func(_ int, operation string, r *http.Request) (*http.Response, error) {
-		if operation == "PUT /2015-03-31/functions/demo/configuration" {
+	a.after = func(_ int, operation string) {
+		if operation == "PUT /2015-03-31/functions/demo/code" {
 			cancel()
-			return nil, r.Context().Err()
 		}
-		return nil, nil
 	}
 	_, err := a.client(t).Update(ctx, deploy.Spec{Name: "demo", Artifact: script(t, "second"), Settings: deploy.Settings{Memory: 256}}, deploy.UpdateOptions{NoSmoke: true})
 	e, ok := errors.AsType[*deploy.Error](err)
