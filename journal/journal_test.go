@@ -15,6 +15,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/backend/inproc"
 	"github.com/lambdapool/lambdapool/journal"
 )
 
@@ -341,4 +342,26 @@ func rename(t *testing.T, file string) {
 		_, err := tx.CreateBucket([]byte("something else"))
 		return errors.Join(err, tx.DeleteBucket([]byte("run")), tx.DeleteBucket([]byte("items")))
 	})
+}
+
+// Calls that run inline, and lists of arguments, are recorded too.
+func TestInlineStarMap(t *testing.T) {
+	b := inproc.New()
+	e, err := lambdapool.New(b, lambdapool.WithWorkers(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for range 2 {
+		got, err := lambdapool.StarMap(t.Context(), e, "test/cube", [][]any{{2}, {3}}, journal.WithJournal(dir))
+		if diff := cmp.Diff([]any{8, 27}, got); diff != "" || err != nil {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+	}
+	if n := e.Stats().Submitted; n != 2 {
+		t.Errorf("%d calls, want 2", n)
+	}
+	if err := errors.Join(e.Close(), b.Close()); err != nil {
+		t.Error(err)
+	}
 }
