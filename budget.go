@@ -14,7 +14,7 @@ type Budget struct {
 }
 
 var (
-	// ErrBudget: the run was stopped because the next invocation might have
+	// ErrBudget says that the run was stopped because the next invocation might have
 	// exceeded its [Budget].
 	ErrBudget = errors.New("budget exhausted")
 )

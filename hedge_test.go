@@ -189,21 +189,23 @@ type records struct{ ch chan lambdapool.Record }
 func (r records) Record(rec lambdapool.Record) { r.ch <- rec }
 
 func TestRecorder(t *testing.T) {
-	r := records{make(chan lambdapool.Record, 10)}
-	b := &scripted{Backend: inproc.New(), script: []step{throttle("CallerRateLimitExceeded", 0)}}
-	e := executor(t, b, lambdapool.WithRecorder(r), lambdapool.WithWorkers(1))
-	if _, err := lambdapool.Map(t.Context(), e, double, upTo(3), lambdapool.ChunkSize(3)); err != nil {
-		t.Fatal(err)
-	}
-	first, second := <-r.ch, <-r.ch
-	if first.Throttle == "" || first.Outcome != lambdapool.OutcomeNotRun || first.Won == false {
-		t.Errorf("throttled record = %+v", first)
-	}
-	if second.Items != 3 || second.Attempt != 2 || second.Outcome != lambdapool.OutcomeRan || second.Err != "" || second.Failed != 0 ||
-		second.BytesOut == 0 || second.BytesIn == 0 || second.Received.Before(second.Sent) || second.Sent.Before(second.Queued) {
-		t.Errorf("record = %+v", second)
-	}
-	if _, err := lambdapool.New(b, lambdapool.WithRecorder(nil)); !errors.Is(err, lambdapool.ErrBadArguments) {
+	synctest.Test(t, func(t *testing.T) {
+		r := records{make(chan lambdapool.Record, 10)}
+		b := &scripted{Backend: inproc.New(), script: []step{throttle("CallerRateLimitExceeded", 0)}}
+		e := executor(t, b, lambdapool.WithRecorder(r), lambdapool.WithWorkers(1))
+		if _, err := lambdapool.Map(t.Context(), e, double, upTo(3), lambdapool.ChunkSize(3)); err != nil {
+			t.Fatal(err)
+		}
+		first, second := <-r.ch, <-r.ch
+		if first.Throttle == "" || first.Outcome != lambdapool.OutcomeNotRun || first.Won == false {
+			t.Errorf("throttled record = %+v", first)
+		}
+		if second.Items != 3 || second.Attempt != 2 || second.Outcome != lambdapool.OutcomeRan || second.Err != "" || second.Failed != 0 ||
+			second.BytesOut == 0 || second.BytesIn == 0 || second.Received.Before(second.Sent) || second.Sent.Before(second.Queued) {
+			t.Errorf("record = %+v", second)
+		}
+	})
+	if _, err := lambdapool.New(inproc.New(), lambdapool.WithRecorder(nil)); !errors.Is(err, lambdapool.ErrBadArguments) {
 		t.Errorf("nil recorder: %v", err)
 	}
 }

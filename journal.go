@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// ErrJournal: the record of a run cannot be read or written, or is of another
+// ErrJournal says that the record of a run cannot be read or written, or is of another
 // input. The run has stopped; what was recorded is kept.
 var ErrJournal = errors.New("journal")
 
@@ -107,8 +107,9 @@ type recording[R any] struct {
 
 	// Guarded by m.mu.
 	entries [][]JournalEntry
-	batches [][]Result[R] // of the entries, not yet recorded
-	failed  error         // why nothing is recorded any more
+	batches [][]Result[R]    // of the entries, not yet recorded
+	free    [][]JournalEntry // groups to use again
+	failed  error            // why nothing is recorded any more
 	closed  bool
 }
 
@@ -122,6 +123,33 @@ func identify(args []byte) (id [16]byte) {
 	}
 	sum := sha256.Sum256(args)
 	return [16]byte(sum[:len(id)])
+}
+
+// group returns an empty group, of room for n entries where there was none to
+// use again.
+func (j *recording[R]) group(n int) []JournalEntry {
+	j.m.mu.Lock()
+	defer j.m.mu.Unlock()
+	last := len(j.free) - 1
+	if last < 0 {
+		return make([]JournalEntry, 0, n)
+	}
+	group := j.free[last]
+	j.free = j.free[:last]
+	return group
+}
+
+// recycle takes the groups of a commit.
+func (j *recording[R]) recycle(groups [][]JournalEntry) {
+	for i := range groups {
+		clear(groups[i])
+		groups[i] = groups[i][:0]
+	}
+	j.m.mu.Lock()
+	defer j.m.mu.Unlock()
+	if len(j.free) < len(groups) { // as many as one commit had
+		j.free = groups
+	}
 }
 
 // enter appends the record of an item, if its end is final.
@@ -172,6 +200,7 @@ func (j *recording[R]) write() {
 				j.m.abort(failed)
 			}
 			last = time.Now()
+			j.recycle(entries)
 		}
 		if failed != nil { // nothing is delivered that was not recorded
 			for i := range batches {

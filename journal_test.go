@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -99,7 +98,7 @@ func TestAJournalThatIsFull(t *testing.T) {
 					}
 				}
 			}
-			var results iter.Seq[lambdapool.Result[int]] = lambdapool.StreamUnordered(t.Context(), e, double, input, opts...)
+			results := lambdapool.StreamUnordered(t.Context(), e, double, input, opts...)
 			if name == "stream" {
 				results = func(yield func(lambdapool.Result[int]) bool) {
 					index := 0

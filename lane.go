@@ -98,6 +98,7 @@ func (l *lane) push(it laneItem) error {
 		return nil
 	}
 	defer e.mu.Unlock()
+	wasFull := l.full()
 	l.items.push(it)
 	l.bytes.Add(int64(len(it.args)))
 	e.waiting++
@@ -110,7 +111,7 @@ func (l *lane) push(it laneItem) error {
 		e.ready.lanes = append(e.ready.lanes, l)
 		l.linger(it.accepted)
 		e.dispatch()
-	case l.items.len() == l.want:
+	case !wasFull && l.full():
 		e.dispatch()
 	}
 	// In all other cases the workers know of the lane, and none is free.
@@ -125,21 +126,34 @@ func (l *lane) finish() {
 	l.e.dispatch()
 }
 
-// fixedLinger is how long a chunk whose size was set waits to be full: an input
-// that takes longer for its next items gets smaller chunks instead.
-const fixedLinger = 5 * time.Millisecond
+// How long a chunk whose size was set waits to be full. An input that is pulled
+// and takes longer for its next items gets smaller chunks instead; one that lies
+// in memory only has to be encoded.
+const (
+	fixedLinger       = 5 * time.Millisecond
+	fixedLingerMemory = time.Second
+)
 
 // linger has a chunk that is not full wait a little for more items.
 // e.mu is held.
 func (l *lane) linger(now time.Time) {
-	wait := fixedLinger
-	if l.fixed == 0 {
-		wait = l.chunker.Linger()
+	wait := l.chunker.Linger()
+	switch {
+	case l.fixed > 0 && l.total >= 0:
+		wait = fixedLingerMemory
+	case l.fixed > 0:
+		wait = fixedLinger
 	}
 	if l.want > 1 && wait > 0 && !l.whole && l.items.len() < l.want {
 		l.hold = now.Add(wait)
 		l.e.wake(l.hold)
 	}
+}
+
+// full reports whether what waits is worth an invocation. e.mu is held.
+func (l *lane) full() bool {
+	limit := l.e.limits.Request
+	return l.items.len() >= l.want || l.whole || limit > 0 && base64Len(int(l.bytes.Load())) >= limit
 }
 
 // sendable reports whether an invocation may be formed now. e.mu is held.
@@ -148,7 +162,7 @@ func (l *lane) sendable(now time.Time) bool {
 	if n > 0 && l.e.timeout > 0 && !l.items.at(0).accepted.Add(l.e.timeout).After(now) {
 		return false // the alarm is about to end it
 	}
-	return n > 0 && (n >= l.want || l.whole || !now.Before(l.hold)) && l.affordable()
+	return n > 0 && (l.full() || !now.Before(l.hold)) && l.affordable()
 }
 
 // cut takes the first n items out of the queue. e.mu is held.

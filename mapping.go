@@ -156,7 +156,7 @@ func (m *mapping[R]) deliver(items []laneItem, outcome func(i int) ([]byte, erro
 	batch := make([]Result[R], len(items))
 	var entries []JournalEntry
 	if m.journal != nil {
-		entries = make([]JournalEntry, 0, len(items))
+		entries = m.journal.group(len(items))
 	}
 	for i := range items {
 		r := &batch[i]
@@ -273,7 +273,7 @@ func (m *mapping[R]) batchesOf(args iter.Seq2[[]byte, error]) iter.Seq[[]Result[
 			}
 		}()
 		fed, canceled, pulled := m.fed, m.ctx.Done(), -1
-		for received != pulled {
+		for pulled < 0 || received < pulled { // it may be one more by now, see stop
 			select {
 			case <-m.news:
 				batches := m.received()

@@ -52,7 +52,7 @@ func newStoreTransport() http.RoundTripper {
 // is ctx's.
 func (h *Handler) fetch(ctx context.Context, req *codec.Request) (*codec.Error, error) {
 	if req.Stored == nil {
-		return nil, nil
+		return nil, nil //nolint:nilnil // no problem and no error
 	}
 	began := time.Now()
 	kill, _ := ctx.Deadline()
@@ -81,7 +81,7 @@ func (h *Handler) fetch(ctx context.Context, req *codec.Request) (*codec.Error, 
 	if req.Remaining > 0 {
 		req.Remaining = max(req.Remaining-time.Since(began), 1)
 	}
-	return nil, nil
+	return nil, nil //nolint:nilnil // no problem and no error
 }
 
 // get reads a stored request.

@@ -151,11 +151,11 @@ func ExampleFrameReply() {
 		return
 	}
 	reply, err := codec.ReadReply(frame.Reader(), frame.Stored(codec.Link{}))
-	fmt.Println(reply.Items[0].Value, err)
+	fmt.Println(reply.Items[0].Value[0], err)
 	_, err = codec.ReadReply(frame.Reader(), &codec.Stored{Size: frame.Size()})
 	fmt.Println(err)
 	// Output:
-	// [5] <nil>
+	// 5 <nil>
 	// the stored frame of 24 bytes has another SHA-256 than when it was stored: its bytes were changed
 }
 

@@ -150,7 +150,7 @@ type decoder struct {
 // mayShare says whether a slice, whose bytes are b of the input, may be left there: it
 // must be at least half of it, so that it keeps little else alive, and aligned.
 func (d *decoder) mayShare(b []byte, align int) bool {
-	return d.share && len(b) > 0 && len(b) >= len(d.in.b)/2 && uintptr(unsafe.Pointer(unsafe.SliceData(b)))%uintptr(align) == 0
+	return d.share && len(b) > 0 && len(b) >= len(d.in.b)/2 && uintptr(unsafe.Pointer(unsafe.SliceData(b)))%uintptr(align) == 0 //nolint:gosec // an address to compare
 }
 
 var decoders = sync.Pool{New: func() any {

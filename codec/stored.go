@@ -226,7 +226,7 @@ func misaligned(r *Reply) int {
 	const header = 5 // of a bin 32
 	for i := range r.Items {
 		if v := r.Items[i].Value; len(v) >= pieceSize && v[0] == codeBin32 {
-			return int(-uintptr(unsafe.Pointer(&v[header])) % maxAlign)
+			return int(-uintptr(unsafe.Pointer(&v[header])) % maxAlign) //nolint:gosec // an address to compare
 		}
 	}
 	return 0

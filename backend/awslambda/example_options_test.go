@@ -3,7 +3,6 @@ package awslambda_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 
@@ -40,7 +39,7 @@ func call(opts ...awslambda.Option) {
 
 func ExampleWithClientLog() {
 	// Request ids, durations and outcomes; never credentials, arguments or results.
-	call(awslambda.WithClientLog(slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+	call(awslambda.WithClientLog(slog.New(slog.DiscardHandler)))
 	// Output: 81 <nil>
 }
 

@@ -42,7 +42,7 @@ func main() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "bench-agent")
 	exitOn(err)
-	defer os.RemoveAll(dir)
+	defer func() { exitOn(os.RemoveAll(dir)) }()
 	subjects := []*subject{
 		{name: "bare", payload: []byte("41")},
 		{name: "pooled", payload: request()},
@@ -64,8 +64,8 @@ func main() {
 			s.run(ctx, calls)
 		}
 	}
-	fmt.Println("| | bare handler | agent | ratio |")
-	fmt.Println("|---|---|---|---|")
+	fmt.Fprintln(os.Stdout, "| | bare handler | agent | ratio |")
+	fmt.Fprintln(os.Stdout, "|---|---|---|---|")
 	row("start to first poll, ms", subjects, func(s *subject) []float64 { return s.start })
 	row("one call, µs", subjects, func(s *subject) []float64 { return s.wall })
 	row("CPU of one call, µs", subjects, func(s *subject) []float64 { return s.cpu })
@@ -73,7 +73,7 @@ func main() {
 
 func row(what string, subjects []*subject, of func(*subject) []float64) {
 	bare, pooled := median(of(subjects[0])), median(of(subjects[1]))
-	fmt.Printf("| %s | %.2f | %.2f | %.2f |\n", what, bare, pooled, pooled/bare)
+	fmt.Fprintf(os.Stdout, "| %s | %.2f | %.2f | %.2f |\n", what, bare, pooled, pooled/bare)
 }
 
 func median(xs []float64) float64 {
@@ -111,7 +111,7 @@ func (s *subject) run(ctx context.Context, calls int) (start float64) {
 	exitOn(err)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(listener) }()
-	defer server.Close()
+	defer func() { exitOn(server.Close()) }()
 
 	cmd := exec.CommandContext(ctx, s.path) //nolint:gosec // built above
 	cmd.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + listener.Addr().String(), "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=1769", "_HANDLER=bootstrap"}
@@ -128,7 +128,7 @@ func (s *subject) run(ctx context.Context, calls int) (start float64) {
 }
 
 func (s *subject) measure(pid, calls int, work chan<- int, answers <-chan []byte) {
-	child, err := process.NewProcess(int32(pid)) //nolint:gosec // a pid fits
+	child, err := process.NewProcess(int32(pid))
 	exitOn(err)
 	one := func(n int) {
 		work <- n

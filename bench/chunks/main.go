@@ -21,12 +21,12 @@ const (
 
 var (
 	trivial = lambdapool.Register("trivial", func(_ context.Context, n int) (int, error) { return n + 1, nil })
-	nap     = lambdapool.Register("nap", func(_ context.Context, d time.Duration) (int, error) { time.Sleep(d); return 0, nil })
+	nap     = lambdapool.Register("nap", func(_ context.Context, d time.Duration) (int, error) { <-time.After(d); return 0, nil })
 )
 
 func main() {
-	fmt.Println("| items | chunk | seconds | invocations | times faster than one by one |")
-	fmt.Println("|---|---|---|---|---|")
+	fmt.Fprintln(os.Stdout, "| items | chunk | seconds | invocations | times faster than one by one |")
+	fmt.Fprintln(os.Stdout, "|---|---|---|---|---|")
 	numbers := make([]int, 100_000)
 	compare("100,000 trivial", trivial, numbers, 1, 100, 1000, 0)
 	compare("200 of 1 s", nap, slices.Repeat([]time.Duration{time.Second}, 200), 1, 0)
@@ -44,7 +44,7 @@ func compare[A any](name string, fn *lambdapool.Func[A, int], args []A, sizes ..
 		if size == 1 {
 			single = seconds
 		}
-		fmt.Printf("| %s | %s | %.3f | %d | %.2f |\n", name, chunk, seconds, invocations, single/seconds)
+		fmt.Fprintf(os.Stdout, "| %s | %s | %.3f | %d | %.2f |\n", name, chunk, seconds, invocations, single/seconds)
 	}
 }
 

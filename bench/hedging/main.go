@@ -22,14 +22,14 @@ const (
 var same = lambdapool.Register("same", func(_ context.Context, n int) (int, error) { return n, nil }, lambdapool.Idempotent())
 
 func main() {
-	fmt.Println("| run | seconds | times the run without stragglers | duplicates |")
-	fmt.Println("|---|---|---|---|")
+	fmt.Fprintln(os.Stdout, "| run | seconds | times the run without stragglers | duplicates |")
+	fmt.Fprintln(os.Stdout, "|---|---|---|---|")
 	ideal, _ := run(far.New(normal))
-	fmt.Printf("| no stragglers | %.2f | 1.00 | 0 |\n", ideal)
+	fmt.Fprintf(os.Stdout, "| no stragglers | %.2f | 1.00 | 0 |\n", ideal)
 	seconds, _ := run(far.New(normal).WithStragglers(0.02, slow-normal))
-	fmt.Printf("| 2 %% stragglers | %.2f | %.2f | 0 |\n", seconds, seconds/ideal)
+	fmt.Fprintf(os.Stdout, "| 2 %% stragglers | %.2f | %.2f | 0 |\n", seconds, seconds/ideal)
 	seconds, hedges := run(far.New(normal).WithStragglers(0.02, slow-normal), lambdapool.WithHedging(lambdapool.Hedging{}))
-	fmt.Printf("| 2 %% stragglers, hedged | %.2f | %.2f | %d |\n", seconds, seconds/ideal, hedges)
+	fmt.Fprintf(os.Stdout, "| 2 %% stragglers, hedged | %.2f | %.2f | %d |\n", seconds, seconds/ideal, hedges)
 }
 
 func run(b *far.Backend, opts ...lambdapool.Option) (seconds float64, hedges int64) {

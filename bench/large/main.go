@@ -112,9 +112,9 @@ func run(size int, one string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%-8s %10s %10s %10s %8s  %s\n", "payload", "MB", "VmHWM MB", "x payload", "seconds", "what")
+	fmt.Fprintln(os.Stdout, "| payload | MB | VmHWM MB | times payload | seconds | what |\n|---|---|---|---|---|---|")
 	for _, k := range kinds {
-		cmd := exec.CommandContext(context.Background(), self, "-kind", k.name, "-size", strconv.Itoa(size/1_000_000))
+		cmd := exec.CommandContext(context.Background(), self, "-kind", k.name, "-size", strconv.Itoa(size/1_000_000)) //nolint:gosec // this program
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("%s: %w", k.name, err)
@@ -144,7 +144,7 @@ func measure(k kind, size int) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%-8s %10.1f %10.1f %10.2f %8.2f  %s\n", k.name, float64(size)/1e6, float64(peak)/1e6,
+	fmt.Fprintf(os.Stdout, "| %s | %.1f | %.1f | %.2f | %.2f | %s |\n", k.name, float64(size)/1e6, float64(peak)/1e6,
 		float64(peak)/float64(size), took.Seconds(), k.about)
 	return nil
 }

@@ -60,13 +60,13 @@ func main() {
 }
 
 func table() {
-	fmt.Println("| process | peak resident size |")
-	fmt.Println("|---|---|")
-	fmt.Printf("| 1,000,000 futures, all kept | %.0f MiB |\n", peak("-futures", "1000000"))
+	fmt.Fprintln(os.Stdout, "| process | peak resident size |")
+	fmt.Fprintln(os.Stdout, "|---|---|")
+	fmt.Fprintf(os.Stdout, "| 1,000,000 futures, all kept | %.0f MiB |\n", peak("-futures", "1000000"))
 	small := peak("-stream", "100000")
 	large := peak("-stream", "10000000")
-	fmt.Printf("| stream of 100,000 items | %.1f MiB |\n", small)
-	fmt.Printf("| stream of 10,000,000 items | %.1f MiB, %.2f times that of 100,000 |\n", large, large/small)
+	fmt.Fprintf(os.Stdout, "| stream of 100,000 items | %.1f MiB |\n", small)
+	fmt.Fprintf(os.Stdout, "| stream of 10,000,000 items | %.1f MiB, %.2f times that of 100,000 |\n", large, large/small)
 }
 
 // peak runs this program again and returns its VmHWM in MiB.
@@ -87,7 +87,7 @@ func printPeak() {
 	exitOn(err)
 	for line := range strings.Lines(string(status)) {
 		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			fmt.Println(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
+			fmt.Fprintln(os.Stdout, strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
 		}
 	}
 }

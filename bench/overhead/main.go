@@ -47,10 +47,10 @@ func main() {
 			cpu[i] = append(cpu[i], float64(cpuTime()-used)/calls)
 		}
 	}
-	fmt.Println("| | ns per call | CPU ns per call | times errgroup |")
-	fmt.Println("|---|---|---|---|")
+	fmt.Fprintln(os.Stdout, "| | ns per call | CPU ns per call | times errgroup |")
+	fmt.Fprintln(os.Stdout, "|---|---|---|---|")
 	for i, s := range subjects {
-		fmt.Printf("| %s | %.0f | %.0f | %.1f |\n", s.name, median(wall[i]), median(cpu[i]), median(wall[i])/median(wall[0]))
+		fmt.Fprintf(os.Stdout, "| %s | %.0f | %.0f | %.1f |\n", s.name, median(wall[i]), median(cpu[i]), median(wall[i])/median(wall[0]))
 	}
 }
 
@@ -69,7 +69,7 @@ func onErrgroup(context.Context) {
 
 func onPond(context.Context) {
 	pool := pond.NewResultPool[int](runtime.GOMAXPROCS(0))
-	tasks := make([]pond.Result[int], calls)
+	tasks := make([]pond.ResultTask[int], calls)
 	for i := range calls {
 		tasks[i] = pool.Submit(func() int { return i + 1 })
 	}
