@@ -268,7 +268,7 @@ func (m *mapping[R]) batchesOf(args iter.Seq2[[]byte, error]) iter.Seq[[]Result[
 			if m.journal != nil {
 				m.journal.close()
 			}
-			if m.panicked != nil && !blocked {
+			if !blocked && m.panicked != nil {
 				panic(m.panicked)
 			}
 		}()
