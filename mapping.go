@@ -252,7 +252,7 @@ func (m *mapping[R]) batchesOf(args iter.Seq2[[]byte, error]) iter.Seq[[]Result[
 			m.cancel()
 			m.lane.stop(callError("call", m.fn.name, ErrCanceled, context.Canceled, ""))
 			pulled, inputBlocks := m.stop()
-			blocked = blocked || inputBlocks
+			blocked = (blocked || inputBlocks) && !m.returnsSoon()
 			if !blocked {
 				<-m.fed
 				pulled = int(m.pulled.Load())
@@ -294,6 +294,22 @@ func (m *mapping[R]) batchesOf(args iter.Seq2[[]byte, error]) iter.Seq[[]Result[
 				pulled, blocked = m.stop()
 			}
 		}
+	}
+}
+
+// inputGrace is how long the end of a run waits for an input that was just being
+// asked for an item. Most return at once, and nothing of the run is left behind.
+const inputGrace = 10 * time.Millisecond
+
+// returnsSoon reports whether the feeder returns within inputGrace.
+func (m *mapping[R]) returnsSoon() bool {
+	timer := time.NewTimer(inputGrace)
+	defer timer.Stop()
+	select {
+	case <-m.fed:
+		return true
+	case <-timer.C:
+		return false
 	}
 }
 
