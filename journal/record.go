@@ -52,7 +52,7 @@ func records(groups [][]lambdapool.JournalEntry) iter.Seq2[int, []byte] {
 					}
 					p = packer{}
 				}
-				p.add(&group[i])
+				p.add(&group[i], len(group)-i)
 			}
 		}
 		if p.record != nil {
@@ -85,9 +85,11 @@ func (p *packer) takes(e *lambdapool.JournalEntry) bool {
 	return p.record == nil || len(p.record) < recordSize && e.Index-p.last <= recordGap
 }
 
-func (p *packer) add(e *lambdapool.JournalEntry) {
+// add appends e. As many entries as more says are likely to be like it.
+func (p *packer) add(e *lambdapool.JournalEntry, more int) {
 	if p.record == nil {
-		p.record = make([]byte, sumSize, sumSize+itemRoom+len(e.Data))
+		size := itemRoom + len(e.Data)
+		p.record = make([]byte, sumSize, sumSize+size+min(more*size, recordSize))
 		p.first, p.last = e.Index, e.Index
 	}
 	p.record = binary.AppendUvarint(p.record, uint64(e.Index-p.last))
