@@ -83,16 +83,22 @@ func (a *Artifact) pack(program []byte) (err error) {
 // BuildHere builds the agent of a main package for this machine, into the file out.
 // It blocks and fails as [Build] does.
 func BuildHere(ctx context.Context, dir, pkg, out string) error {
-	path := pkg
-	dir, pkg, err := locate(dir, pkg)
+	return fail("build", pkg, buildHere(ctx, dir, pkg, out))
+}
+
+func buildHere(ctx context.Context, dir, pkg, out string) error {
+	out, err := filepath.Abs(out) // go runs elsewhere
 	if err != nil {
-		return fail("build", path, err)
+		return err
+	}
+	if dir, pkg, err = locate(dir, pkg); err != nil {
+		return err
 	}
 	g := goCommand{dir: dir, goos: runtime.GOOS, goarch: runtime.GOARCH}
 	if _, _, err := g.checkAgent(ctx, pkg); err != nil {
-		return fail("build", pkg, err)
+		return err
 	}
-	return fail("build", pkg, g.build(ctx, pkg, out))
+	return g.build(ctx, pkg, out)
 }
 
 // locate makes a package that is named as a directory the current one: it may belong
@@ -221,9 +227,9 @@ func (g goCommand) checkAgent(ctx context.Context, pkg string) (path string, sdk
 	}
 	switch {
 	case name != "main":
-		return "", false, &Error{Kind: ErrNotAgent, Err: fmt.Errorf("package %s is %s, not main", pkg, name), Hint: "name a main package whose first line is agent.Main()"}
+		return "", false, &Error{Kind: ErrNotAgent, Err: fmt.Errorf("package %s is %s, not main", path, name), Hint: "name a main package whose first line is agent.Main()"}
 	case !linked:
-		return "", false, &Error{Kind: ErrNotAgent, Err: fmt.Errorf("package %s does not import %s", pkg, agentPackage), Hint: "make agent.Main() the first line of its main"}
+		return "", false, &Error{Kind: ErrNotAgent, Err: fmt.Errorf("package %s does not import %s", path, agentPackage), Hint: "make agent.Main() the first line of its main"}
 	}
 	return path, sdk, nil
 }

@@ -61,7 +61,7 @@ func (c *Client) create(ctx context.Context, s Spec, o CreateOptions) (*Created,
 	if o.DryRun {
 		return created, nil
 	}
-	u := &undo{}
+	u := &undo{id: rand.Text()}
 	if created.Function, err = c.make(ctx, &s, a, u); err != nil {
 		return nil, interrupted(ctx, err, u.rollback(ctx, c))
 	}
@@ -173,11 +173,10 @@ func (c *Client) make(ctx context.Context, s *Spec, a *Artifact, u *undo) (Funct
 			return Function{}, err
 		}
 	}
-	id := rand.Text()
 	u.add("function "+s.Name, "aws lambda delete-function --function-name "+s.Name,
-		func(ctx context.Context) error { return c.deleteCreated(ctx, s.Name, id) })
+		func(ctx context.Context) error { return c.deleteCreated(ctx, s.Name, u.id) })
 	c.say("create", "function "+s.Name)
-	if err := c.createFunction(ctx, s, a, role, id); err != nil {
+	if err := c.createFunction(ctx, s, a, role, u); err != nil {
 		return Function{}, err
 	}
 	if r := s.ReservedConcurrency; r != nil && *r >= 0 {
@@ -188,7 +187,7 @@ func (c *Client) make(ctx context.Context, s *Spec, a *Artifact, u *undo) (Funct
 	return c.settled(ctx, s.Name)
 }
 
-func (c *Client) createFunction(ctx context.Context, s *Spec, a *Artifact, role, id string) error {
+func (c *Client) createFunction(ctx context.Context, s *Spec, a *Artifact, role string, u *undo) error {
 	env := maps.Clone(s.Env)
 	if env == nil {
 		env = map[string]string{}
@@ -198,7 +197,7 @@ func (c *Client) createFunction(ctx context.Context, s *Spec, a *Artifact, role,
 	if tags == nil {
 		tags = map[string]string{}
 	}
-	tags[Tag], tags[tagCreated] = Version(), id
+	tags[Tag], tags[tagCreated] = Version(), u.id
 	in := &lambda.CreateFunctionInput{
 		FunctionName:     aws.String(s.Name),
 		Description:      aws.String("lambdapool agent " + a.Package),
@@ -227,7 +226,7 @@ func (c *Client) createFunction(ctx context.Context, s *Spec, a *Artifact, role,
 			return nil
 		case code(err) == "ResourceConflictException":
 			// The SDK may have sent the request twice, and the first arrived.
-			if f, found := c.get(ctx, s.Name, ""); found == nil && f.Tags[tagCreated] == id {
+			if f, found := c.get(ctx, s.Name, ""); found == nil && f.Tags[tagCreated] == u.id {
 				return nil
 			}
 			return &Error{Kind: ErrExists, Hint: "somebody else is creating it at the same time"}
@@ -244,6 +243,13 @@ func (c *Client) createFunction(ctx context.Context, s *Spec, a *Artifact, role,
 		if err := sleep(ctx, c.poll); err != nil {
 			return err
 		}
+		if s.Role == "" { // somebody else who made it may have taken it back
+			if arn, err := c.findRole(ctx, RoleName(s.Name)); err == nil && arn == "" {
+				if _, err := c.ensureRole(ctx, s, u); err != nil {
+					return err
+				}
+			}
+		}
 	}
 }
 
@@ -259,6 +265,15 @@ func (c *Client) deleteCreated(ctx context.Context, name, id string) error {
 	}
 	_, err = c.lambda.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: aws.String(name)})
 	return err
+}
+
+// unlessTaken removes what belongs to a function, but not if somebody else made the function
+// meanwhile, and uses it.
+func (c *Client) unlessTaken(ctx context.Context, name, id string, remove func(ctx context.Context, name string) error) error {
+	if f, err := c.get(ctx, name, ""); err == nil && f.Tags[tagCreated] != id {
+		return nil
+	}
+	return remove(ctx, name)
 }
 
 func (c *Client) reserve(ctx context.Context, name string, n int) error {
@@ -282,7 +297,7 @@ func logGroup(function string) string { return "/aws/lambda/" + function }
 func (c *Client) makeLogGroup(ctx context.Context, s *Spec, u *undo) error {
 	group := logGroup(s.Name)
 	forget := u.add("log group "+group, "aws logs delete-log-group --log-group-name "+group,
-		func(ctx context.Context) error { return c.deleteLogGroup(ctx, s.Name) })
+		func(ctx context.Context) error { return c.unlessTaken(ctx, s.Name, u.id, c.deleteLogGroup) })
 	request, done := whole(ctx)
 	defer done()
 	_, err := c.logs.CreateLogGroup(request, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(group)})

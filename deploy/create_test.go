@@ -248,3 +248,30 @@ func TestZipIsReproducible(t *testing.T) {
 		t.Error("the same program gives other bytes")
 	}
 }
+
+// Somebody else creates the same function at each step. Whoever comes second takes back
+// nothing that the first one needs.
+func TestRacingCreates(t *testing.T) {
+	undisturbed := newAccount(t)
+	if _, err := undisturbed.client(t).Create(t.Context(), full(t), deploy.CreateOptions{NoSmoke: true}); err != nil {
+		t.Fatal(err)
+	}
+	for k := range undisturbed.requests {
+		a := newAccount(t)
+		other := a.bystander(t)
+		var theirs error
+		a.before = func(n int, _ string, _ *http.Request) (*http.Response, error) {
+			if n == k+1 {
+				_, theirs = other.Create(t.Context(), full(t), deploy.CreateOptions{})
+			}
+			return nil, nil
+		}
+		_, mine := a.client(t).Create(t.Context(), full(t), deploy.CreateOptions{})
+		if (mine == nil) == (theirs == nil) || mine != nil && !errors.Is(mine, deploy.ErrExists) || theirs != nil && !errors.Is(theirs, deploy.ErrExists) {
+			t.Errorf("at %s: mine %v, theirs %v", undisturbed.requests[k], mine, theirs)
+		}
+		if got := leftovers(t, a); got != "function role log group" {
+			t.Errorf("at %s: there are: %s", undisturbed.requests[k], got)
+		}
+	}
+}

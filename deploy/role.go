@@ -63,7 +63,9 @@ func (c *Client) ensureRole(ctx context.Context, s *Spec, u *undo) (string, erro
 	default:
 		c.say("role", "make "+name)
 		forget := u.add("role "+name, "aws iam delete-role-policy --role-name "+name+" --policy-name "+inlinePolicy+"; aws iam delete-role --role-name "+name,
-			func(ctx context.Context) error { return c.deleteRole(ctx, name) })
+			func(ctx context.Context) error {
+				return c.unlessTaken(ctx, s.Name, u.id, func(ctx context.Context, _ string) error { return c.deleteRole(ctx, name) })
+			})
 		request, done := whole(ctx)
 		defer done()
 		out, err := c.iam.CreateRole(request, &iam.CreateRoleInput{

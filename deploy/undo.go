@@ -6,7 +6,10 @@ import (
 )
 
 // An undo remembers what was made, to take it back in reverse.
-type undo struct{ steps []*undoStep }
+type undo struct {
+	id    string // in a tag of the function that belongs to it
+	steps []*undoStep
+}
 
 type undoStep struct {
 	left Leftover
