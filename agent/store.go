@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"time"
 
 	"github.com/lambdapool/lambdapool/codec"
@@ -217,17 +217,25 @@ func (e *refusal) Error() string {
 	return text
 }
 
-// errorCode is where an S3 error says what it is. The rest of it is not repeated: it
+// errorCode returns what an S3 error says it is. The rest of it is not repeated: it
 // may hold what was to be signed, and the key's id.
-var errorCode = regexp.MustCompile(`<Code>([A-Za-z0-9.]{1,64})</Code>`)
+func errorCode(body []byte) string {
+	const longest = 64
+	_, rest, _ := bytes.Cut(body, []byte("<Code>"))
+	code, _, ok := bytes.Cut(rest, []byte("</Code>"))
+	strange := func(r rune) bool {
+		return r != '.' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}
+	if !ok || len(code) > longest || bytes.ContainsFunc(code, strange) {
+		return ""
+	}
+	return string(code)
+}
 
 func refused(resp *http.Response) error {
 	const enough = 4 << 10
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, enough)) // what can be read of it
-	e := &refusal{status: resp.StatusCode}
-	if m := errorCode.FindSubmatch(body); m != nil {
-		e.code = string(m[1])
-	}
+	e := &refusal{status: resp.StatusCode, code: errorCode(body)}
 	switch {
 	case e.status >= 500, e.status == http.StatusTooManyRequests, e.status == http.StatusRequestTimeout, e.code == "RequestTimeout":
 		return e

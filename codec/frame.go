@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync"
 )
 
 // Version is the version of the protocol that this package speaks.
@@ -21,9 +22,11 @@ const (
 	knownFlags = flagZstd | flagSealed
 )
 
+// The plans of the envelope are compiled at the first call: an agent that starts
+// cold should ask for work before.
 var (
-	requestPlan = compileTagged(reflect.TypeFor[Request]())
-	replyPlan   = compileTagged(reflect.TypeFor[Reply]())
+	requestPlan = sync.OnceValue(func() *plan { return compileTagged(reflect.TypeFor[Request]()) })
+	replyPlan   = sync.OnceValue(func() *plan { return compileTagged(reflect.TypeFor[Reply]()) })
 )
 
 // A FrameOption changes how a frame is encoded.
@@ -48,7 +51,7 @@ func EncodeRequest(r *Request, opts ...FrameOption) ([]byte, error) {
 	}
 	e := getEncoder()
 	defer putEncoder(e)
-	if err := e.frame(requestPlan, reflect.ValueOf(r).Elem(), opts); err != nil {
+	if err := e.frame(requestPlan(), reflect.ValueOf(r).Elem(), opts); err != nil {
 		return nil, err
 	}
 	e.out.b = seal(e.out.b)
@@ -63,7 +66,7 @@ func EncodeReply(r *Reply, opts ...FrameOption) ([]byte, error) {
 	}
 	e := getEncoder()
 	defer putEncoder(e)
-	if err := e.frame(replyPlan, reflect.ValueOf(r).Elem(), opts); err != nil {
+	if err := e.frame(replyPlan(), reflect.ValueOf(r).Elem(), opts); err != nil {
 		return nil, err
 	}
 	e.out.b = seal(e.out.b)
@@ -80,7 +83,7 @@ func DecodeRequest(payload []byte) (*Request, error) {
 		return nil, err
 	}
 	r := new(Request)
-	if err := open(frame, requestPlan, reflect.ValueOf(r).Elem(), clientSide); err != nil {
+	if err := open(frame, requestPlan(), reflect.ValueOf(r).Elem(), clientSide); err != nil {
 		return nil, err
 	}
 	if err := r.check(); err != nil {
@@ -105,7 +108,7 @@ func DecodeReply(payload []byte) (*Reply, error) {
 		}
 	}
 	r := new(Reply)
-	if err := open(frame, replyPlan, reflect.ValueOf(r).Elem(), agentSide); err != nil {
+	if err := open(frame, replyPlan(), reflect.ValueOf(r).Elem(), agentSide); err != nil {
 		return nil, err
 	}
 	if err := r.check(); err != nil {

@@ -30,7 +30,7 @@ func FrameRequest(r *Request, opts ...FrameOption) (*Frame, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	return newFrame(requestPlan, reflect.ValueOf(&Request{Items: r.Items}).Elem(), opts)
+	return newFrame(requestPlan(), reflect.ValueOf(&Request{Items: r.Items}).Elem(), opts)
 }
 
 // FrameReply returns the frame of r. The error is a *[FrameError].
@@ -38,7 +38,7 @@ func FrameReply(r *Reply, opts ...FrameOption) (*Frame, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	return newFrame(replyPlan, reflect.ValueOf(r).Elem(), opts)
+	return newFrame(replyPlan(), reflect.ValueOf(r).Elem(), opts)
 }
 
 // Size returns the length of the frame in bytes.
@@ -184,7 +184,7 @@ func ReadRequest(r io.Reader, s *Stored) (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := decodeBody(body, requestPlan, reflect.ValueOf(req).Elem()); err != nil {
+	if err := decodeBody(body, requestPlan(), reflect.ValueOf(req).Elem()); err != nil {
 		return nil, err
 	}
 	return req, req.check()
@@ -199,14 +199,14 @@ func ReadReply(r io.Reader, s *Stored) (*Reply, error) {
 		return nil, err
 	}
 	reply := new(Reply)
-	if err := decodeBody(body, replyPlan, reflect.ValueOf(reply).Elem()); err != nil {
+	if err := decodeBody(body, replyPlan(), reflect.ValueOf(reply).Elem()); err != nil {
 		return nil, err
 	}
 	if by := misaligned(reply); by > 0 {
 		moved := body[:len(body)+by][by:]
 		copy(moved, body)
 		reply = new(Reply)
-		if err := decodeBody(moved, replyPlan, reflect.ValueOf(reply).Elem()); err != nil {
+		if err := decodeBody(moved, replyPlan(), reflect.ValueOf(reply).Elem()); err != nil {
 			return nil, err
 		}
 	}
