@@ -43,13 +43,13 @@ import (
 )
 
 var (
-	// ErrLocked: another run, here or in another process, has the journal open.
+	// ErrLocked says that another run, here or in another process, has the journal open.
 	ErrLocked = errors.New("in use by another run")
-	// ErrCorrupt: the file is damaged, or no journal.
+	// ErrCorrupt says that the file is damaged, or no journal.
 	ErrCorrupt = errors.New("damaged")
-	// ErrNewer: a newer version of this package wrote the file.
+	// ErrNewer says that a newer version of this package wrote the file.
 	ErrNewer = errors.New("of a newer format")
-	// ErrOtherFunction: the file is of a function with another name or shape.
+	// ErrOtherFunction says that the file is of a function with another name or shape.
 	ErrOtherFunction = errors.New("of another function")
 )
 

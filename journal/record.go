@@ -18,7 +18,7 @@ import (
 //	uvarint   index, less that of the item before (of the key, for the first)
 //	byte      1: an error, 0: a value
 //	16 bytes  what stands for the arguments
-//	uvarint   length of the data
+//	uvarint   length of what follows
 //	          data
 //
 // It ends at recordSize, or where the next item is further than recordGap away:

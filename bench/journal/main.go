@@ -33,8 +33,8 @@ func main() {
 	dir, err := os.MkdirTemp("", "journal")
 	exitOn(err)
 	defer func() { exitOn(os.RemoveAll(dir)) }()
-	fmt.Println("| items | per invocation | journal | seconds | items/s | file | lost |")
-	fmt.Println("|---|---|---|---|---|---|---|")
+	fmt.Fprintln(os.Stdout, "| items | per invocation | journal | seconds | items/s | file | lost |")
+	fmt.Fprintln(os.Stdout, "|---|---|---|---|---|---|---|")
 	compare(dir, *rounds, 1_000_000, 0)
 	compare(dir, *rounds, 1_000_000, 100)
 	compare(dir, 1, 200_000, 1)
@@ -75,7 +75,7 @@ func compare(dir string, rounds, items, chunk int) {
 		if i > 0 {
 			written = fmt.Sprintf("%d MB", size>>20)
 		}
-		fmt.Printf("| %d | %s | %s | %.2f | %.0f | %s | %.0f %% |\n", items, per, name, seconds, float64(items)/seconds, written, max(0, 100*(1-without/seconds)))
+		fmt.Fprintf(os.Stdout, "| %d | %s | %s | %.2f | %.0f | %s | %.0f %% |\n", items, per, name, seconds, float64(items)/seconds, written, max(0, 100*(1-without/seconds)))
 	}
 }
 
