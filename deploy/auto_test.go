@@ -14,7 +14,7 @@ import (
 	"github.com/lambdapool/lambdapool/deploy"
 )
 
-// open makes a client of one build. What it calls is that build.
+// openBuild makes a client of one build. What it calls is that build.
 func openBuild(ctx context.Context, t testing.TB, a *account, build *deploy.Artifact) (*awslambda.Backend, error) {
 	t.Helper()
 	return awslambda.New(ctx, "demo", awslambda.WithConfig(a.config(t)), awslambda.WithWorkers(1),
@@ -67,7 +67,7 @@ func TestAutoDoesNotPublishABuildThatDoesNotAnswer(t *testing.T) {
 
 func TestManyClientsOfABuildDeployItTogether(t *testing.T) {
 	a := newAccount(t)
-	const clients = 5
+	const clients = 3
 	var all sync.WaitGroup
 	for range clients {
 		all.Go(func() {
