@@ -70,7 +70,7 @@ func (c *Client) auto(ctx context.Context, s Spec) (alias string, err error) {
 		switch {
 		case err == nil:
 			return alias, nil
-		case code(err) != "ResourceNotFoundException":
+		case code(err) != notFound:
 			return "", cause(ctx, err)
 		}
 		if err = c.publishBuild(ctx, s, alias); err == nil {
@@ -89,7 +89,7 @@ func (c *Client) auto(ctx context.Context, s Spec) (alias string, err error) {
 // publishBuild makes the alias of a build, and the function if there is none.
 func (c *Client) publishBuild(ctx context.Context, s Spec, alias string) error {
 	_, err := c.own(ctx, s.Name)
-	if code(err) == "ResourceNotFoundException" {
+	if code(err) == notFound {
 		_, err = c.create(ctx, s, CreateOptions{NoSmoke: true})
 	}
 	if err != nil {
@@ -124,7 +124,7 @@ func ownExecutable() (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	program, err := elf.NewFile(file)
 	if err != nil {
 		return nil, err

@@ -36,35 +36,35 @@ func differ(s *Spec, f *Function, a *Artifact, days int) (changes, error) {
 	}
 	if r := s.ReservedConcurrency; r != nil && reserved(r) != reserved(f.Reserved) {
 		d.reserve = r
-		d.note("reserved concurrency %s → %s", reserved(f.Reserved), reserved(r))
+		d.notef("reserved concurrency %s → %s", reserved(f.Reserved), reserved(r))
 	}
 	d.tags = map[string]string{}
 	for _, key := range sortedKeys(s.Tags) {
 		if have, ok := f.Tags[key]; !ok || have != s.Tags[key] {
 			d.tags[key] = s.Tags[key]
-			d.note("tag %s %q → %q", key, have, s.Tags[key])
+			d.notef("tag %s %q → %q", key, have, s.Tags[key])
 		}
 	}
 	if s.LogRetention != 0 && retention(s.LogRetention) != retention(days) {
 		d.retain = s.LogRetention
-		d.note("log retention %s → %s", retention(days), retention(s.LogRetention))
+		d.notef("log retention %s → %s", retention(days), retention(s.LogRetention))
 	}
 	return d, nil
 }
 
-func (d *changes) note(format string, args ...any) {
+func (d *changes) notef(format string, args ...any) {
 	d.plan = append(d.plan, fmt.Sprintf(format, args...))
 }
 
 func (d *changes) codeOf(s *Spec, f *Function, a *Artifact) {
 	if s.Arch != "" && s.Arch != f.Arch {
 		d.arch = s.Arch
-		d.note("architecture %s → %s", f.Arch, s.Arch)
+		d.notef("architecture %s → %s", f.Arch, s.Arch)
 	}
 	if d.code = a.Sum != f.CodeSHA256 || d.arch != ""; d.code {
-		d.note("code %.12s → %.12s, %.1f MB zipped", f.CodeSHA256, a.Sum, float64(len(a.Zip))/(1<<20))
+		d.notef("code %.12s → %.12s, %.1f MB zipped", f.CodeSHA256, a.Sum, float64(len(a.Zip))/(1<<20))
 	} else {
-		d.note("code unchanged")
+		d.notef("code unchanged")
 	}
 }
 
@@ -79,27 +79,27 @@ func (d *changes) configOf(s *Spec, f *Function) error {
 	before := len(d.plan)
 	if s.Memory != 0 && s.Memory != f.Memory {
 		in.MemorySize = aws.Int32(int32(s.Memory))
-		d.note("memory %d → %d MB", f.Memory, s.Memory)
+		d.notef("memory %d → %d MB", f.Memory, s.Memory)
 	}
 	if seconds := int(s.Timeout / time.Second); seconds != 0 && seconds != f.Timeout {
 		in.Timeout = aws.Int32(int32(seconds))
-		d.note("timeout %d → %d s", f.Timeout, seconds)
+		d.notef("timeout %d → %d s", f.Timeout, seconds)
 	}
 	if s.EphemeralStorage != 0 && s.EphemeralStorage != f.EphemeralStorage {
 		in.EphemeralStorage = &types.EphemeralStorage{Size: aws.Int32(int32(s.EphemeralStorage))}
-		d.note("/tmp %d → %d MB", f.EphemeralStorage, s.EphemeralStorage)
+		d.notef("/tmp %d → %d MB", f.EphemeralStorage, s.EphemeralStorage)
 	}
 	if s.Layers != nil && !slices.Equal(s.Layers, f.Layers) {
 		in.Layers = s.Layers
-		d.note("layers %s → %s", list(f.Layers), list(s.Layers))
+		d.notef("layers %s → %s", list(f.Layers), list(s.Layers))
 	}
-	if len(s.Subnets) > 0 && !(sameSet(s.Subnets, f.Subnets) && sameSet(s.SecurityGroups, f.SecurityGroups)) {
+	if len(s.Subnets) > 0 && (!sameSet(s.Subnets, f.Subnets) || !sameSet(s.SecurityGroups, f.SecurityGroups)) {
 		in.VpcConfig = &types.VpcConfig{SubnetIds: s.Subnets, SecurityGroupIds: s.SecurityGroups}
-		d.note("VPC %s → %s", list(f.Subnets), list(s.Subnets))
+		d.notef("VPC %s → %s", list(f.Subnets), list(s.Subnets))
 	}
 	if s.Role != "" && s.Role != f.Role {
 		in.Role = aws.String(s.Role)
-		d.note("role %s → %s", f.Role, s.Role)
+		d.notef("role %s → %s", f.Role, s.Role)
 	}
 	if err := d.envOf(s, f, in); err != nil {
 		return err
@@ -119,15 +119,15 @@ func (d *changes) envOf(s *Spec, f *Function, in *lambda.UpdateFunctionConfigura
 	for _, name := range slices.Sorted(slices.Values(s.UnsetEnv)) {
 		if _, ok := env[name]; ok {
 			delete(env, name)
-			d.note("environment: %s removed", name)
+			d.notef("environment: %s removed", name)
 		}
 	}
 	for _, name := range sortedKeys(s.Env) {
 		switch have, ok := env[name]; {
 		case !ok:
-			d.note("environment: %s added", name)
+			d.notef("environment: %s added", name)
 		case have != s.Env[name]:
-			d.note("environment: %s changed", name)
+			d.notef("environment: %s changed", name)
 		}
 		env[name] = s.Env[name]
 	}

@@ -145,7 +145,7 @@ func (c *Client) onThisMachine() bool {
 }
 
 // target returns what to build for.
-func (c *Client) target(arch string) (goos, lambdaArch string) {
+func (c *Client) target(arch string) (goos, lambdaArch string) { //nolint:unparam // not always Linux on a Mac
 	if !c.onThisMachine() {
 		return "linux", or(arch, ARM64)
 	}

@@ -99,7 +99,7 @@ func (c *Client) artifact(ctx context.Context, s *Spec) (*Artifact, error) {
 func interrupted(ctx context.Context, err error, left []Leftover) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		e = fail("", "", cause(ctx, err)).(*Error)
+		e, _ = errors.AsType[*Error](fail("", "", cause(ctx, err)))
 	}
 	e.Left = left
 	if ctx.Err() != nil && len(left) == 0 {
@@ -125,7 +125,7 @@ func (s *Settings) defaults() {
 func (c *Client) free(ctx context.Context, name string) error {
 	f, err := c.get(ctx, name, "")
 	switch {
-	case code(err) == "ResourceNotFoundException":
+	case code(err) == notFound:
 		return nil
 	case err != nil:
 		return err
@@ -257,7 +257,7 @@ func (c *Client) createFunction(ctx context.Context, s *Spec, a *Artifact, role 
 // else made under the same name.
 func (c *Client) deleteCreated(ctx context.Context, name, id string) error {
 	f, err := c.get(ctx, name, "")
-	if code(err) == "ResourceNotFoundException" {
+	if code(err) == notFound {
 		return nil
 	}
 	if err != nil || f.Tags[tagCreated] != id {
@@ -323,7 +323,7 @@ func (c *Client) retain(ctx context.Context, name string, days int) error {
 
 func (c *Client) deleteLogGroup(ctx context.Context, name string) error {
 	_, err := c.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: aws.String(logGroup(name))})
-	if code(err) == "ResourceNotFoundException" {
+	if code(err) == notFound {
 		return nil
 	}
 	return err

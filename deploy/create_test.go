@@ -113,7 +113,7 @@ func TestInterruptedCreateLeavesNothing(t *testing.T) {
 						cancel(stop)
 						return nil, r.Context().Err()
 					}
-					return nil, nil
+					return nil, nil //nolint:nilnil // go on
 				}
 				a.after = func(n int, _ string) {
 					if n == k && when == "after" {
@@ -143,7 +143,7 @@ func TestCreateSaysWhatItCouldNotRemove(t *testing.T) {
 		case r.Method == http.MethodDelete:
 			return answer(r, 403, "AccessDeniedException", "not yours"), nil
 		}
-		return nil, nil
+		return nil, nil //nolint:nilnil // go on
 	}
 	_, err := a.client(t).Create(ctx, full(t), deploy.CreateOptions{})
 	e, ok := errors.AsType[*deploy.Error](err)
@@ -178,7 +178,7 @@ func TestCreateWaitsForTheRole(t *testing.T) {
 			refused++
 			return answer(r, 400, "InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda."), nil
 		}
-		return nil, nil
+		return nil, nil //nolint:nilnil // go on
 	}
 	if _, err := a.client(t).Create(t.Context(), full(t), deploy.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -264,7 +264,7 @@ func TestRacingCreates(t *testing.T) {
 			if n == k+1 {
 				_, theirs = other.Create(t.Context(), full(t), deploy.CreateOptions{})
 			}
-			return nil, nil
+			return nil, nil //nolint:nilnil // go on
 		}
 		_, mine := a.client(t).Create(t.Context(), full(t), deploy.CreateOptions{})
 		if (mine == nil) == (theirs == nil) || mine != nil && !errors.Is(mine, deploy.ErrExists) || theirs != nil && !errors.Is(theirs, deploy.ErrExists) {

@@ -89,7 +89,7 @@ func (d *doctor) credentials(ctx context.Context) bool {
 func (d *doctor) function(ctx context.Context) {
 	f, err := d.c.get(ctx, d.name, "")
 	switch {
-	case code(err) == "ResourceNotFoundException":
+	case code(err) == notFound:
 		d.add("function", Problem, d.name+" does not exist in "+d.c.cfg.Region, "lambdapool create "+d.name+" PACKAGE, or choose another --region or --profile")
 		return
 	case err != nil:

@@ -115,7 +115,7 @@ func fail(op, name string, err error) error {
 	switch code(err) {
 	case "NoSuchEntity":
 		e.Kind = ErrNotFound
-	case "ResourceNotFoundException":
+	case notFound:
 		e.Kind = ErrNotFound
 		e.Hint = "lambdapool list shows the functions there are; another region or profile has others"
 	case "PreconditionFailedException":
@@ -127,6 +127,9 @@ func fail(op, name string, err error) error {
 	}
 	return e
 }
+
+// notFound is the code of Lambda and CloudWatch Logs for what does not exist.
+const notFound = "ResourceNotFoundException"
 
 const hintChanged = "run the command again: it compares with what is there now"
 

@@ -178,7 +178,7 @@ func (s *signature) encode(args []string) ([]byte, error) {
 
 // fromJSON decodes text into what ptr points to.
 func fromJSON(text string, ptr reflect.Value) error {
-	if ptr.Elem().Kind() == reflect.String && !(json.Valid([]byte(text)) && text != "" && text[0] == '"') {
+	if ptr.Elem().Kind() == reflect.String && (!strings.HasPrefix(text, `"`) || !json.Valid([]byte(text))) {
 		ptr.Elem().SetString(text)
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -169,7 +170,7 @@ func (c *Client) Delete(ctx context.Context, name string, o DeleteOptions) ([]st
 	}
 	u.add("function "+name, "lambdapool delete "+name, func(ctx context.Context) error {
 		_, err := c.lambda.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: aws.String(name)})
-		if code(err) == "ResourceNotFoundException" {
+		if code(err) == notFound {
 			return nil
 		}
 		return err
@@ -180,8 +181,7 @@ func (c *Client) Delete(ctx context.Context, name string, o DeleteOptions) ([]st
 func (c *Client) deleteAll(ctx context.Context, name string, u *undo, dryRun bool) (deleted []string, err error) {
 	var errs []error
 	var left []Leftover
-	for i := len(u.steps) - 1; i >= 0; i-- {
-		step := u.steps[i]
+	for _, step := range slices.Backward(u.steps) {
 		if !dryRun {
 			c.say("delete", step.left.What)
 			if len(left) == 0 {

@@ -39,7 +39,7 @@ func (c *Client) Logs(ctx context.Context, name string, q LogQuery) iter.Seq2[Lo
 			err = r.read(ctx, yield)
 		}
 		if err != nil {
-			if code(err) == "ResourceNotFoundException" {
+			if code(err) == notFound {
 				err = &Error{Kind: ErrNotFound, Err: errorf("there is no log group %s", logGroup(name)), Hint: "it is made at the first call of the function"}
 			}
 			yield(LogLine{}, fail("logs", name, err))
@@ -72,7 +72,7 @@ func (r *logReader) read(ctx context.Context, yield func(LogLine, error) bool) e
 	}
 	for {
 		more, err := r.pages(ctx, yield)
-		if r.q.Follow && (ctx.Err() != nil || code(err) == "ResourceNotFoundException") {
+		if r.q.Follow && (ctx.Err() != nil || code(err) == notFound) {
 			err = nil // interrupted, or not there yet
 		}
 		if err != nil || !more || !r.q.Follow || ctx.Err() != nil {
@@ -81,8 +81,8 @@ func (r *logReader) read(ctx context.Context, yield func(LogLine, error) bool) e
 		if r.newest > 0 {
 			r.in.StartTime = aws.Int64(r.newest - overlap.Milliseconds())
 		}
-		if sleep(ctx, max(2*r.c.poll, time.Millisecond)) != nil {
-			return nil
+		if sleep(ctx, 2*r.c.poll) != nil {
+			return nil //nolint:nilerr // the end of ctx is how following ends
 		}
 	}
 }

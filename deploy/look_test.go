@@ -65,7 +65,7 @@ func TestLogsFollowAndFilter(t *testing.T) {
 			cancel()
 		}
 	}
-	if context.Cause(ctx) != context.Canceled {
+	if !errors.Is(context.Cause(ctx), context.Canceled) {
 		t.Errorf("the second call did not appear: %v", context.Cause(ctx))
 	}
 	for text, n := range seen {

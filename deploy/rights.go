@@ -23,7 +23,7 @@ func (c *Client) PolicyInput(ctx context.Context, in PolicyInput) (PolicyInput, 
 	}
 	in.Partition, in.Region, in.Account = id.Partition, c.cfg.Region, id.Account
 	f, err := c.get(ctx, in.Function, "")
-	if err != nil && code(err) != "ResourceNotFoundException" {
+	if err != nil && code(err) != notFound {
 		return in, fail("policy", in.Function, err)
 	}
 	in.VPC = in.VPC || len(f.Subnets) > 0

@@ -77,7 +77,7 @@ func (s *Spec) Check() error {
 	if s.Role != "" && !rolePattern.MatchString(s.Role) {
 		return invalid("role %q: must be the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME", s.Role)
 	}
-	return s.Settings.check()
+	return s.check()
 }
 
 func checkName(name string) error {

@@ -115,7 +115,7 @@ func (u *updater) build(ctx context.Context) (*Artifact, error) {
 	case u.s.Arch != "":
 		return nil, invalid("architecture %s: changing it needs the package, to build it anew", u.s.Arch)
 	default:
-		return nil, nil
+		return nil, nil //nolint:nilnil // the code stays
 	}
 	return u.c.artifact(ctx, &u.s)
 }
@@ -306,7 +306,7 @@ func (u *updater) point(ctx context.Context, alias, version string) error {
 	name := aws.String(u.s.Name)
 	have, err := u.c.lambda.GetAlias(ctx, &lambda.GetAliasInput{FunctionName: name, Name: aws.String(alias)})
 	switch {
-	case code(err) == "ResourceNotFoundException":
+	case code(err) == notFound:
 		u.c.say("alias", alias+" → version "+version)
 		_, err = u.c.lambda.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: name, Name: aws.String(alias), FunctionVersion: aws.String(version)})
 	case err != nil || aws.ToString(have.FunctionVersion) == version:

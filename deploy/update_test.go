@@ -134,7 +134,7 @@ func TestRacingUpdatesDoNotOverwriteEachOther(t *testing.T) {
 					t.Errorf("at %d the other update: %v", k, err)
 				}
 			}
-			return nil, nil
+			return nil, nil //nolint:nilnil // go on
 		}
 		_, err := a.client(t).Update(t.Context(), mine, quiet)
 		shown, showErr := other.Show(t.Context(), "demo")

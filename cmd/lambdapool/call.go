@@ -52,7 +52,7 @@ with keys other than strings and integers: call those from a Go program.`,
 // stackOf shows where a function panicked.
 func stackOf(err error) error {
 	if ferr, ok := errors.AsType[*lambdapool.FunctionError](err); ok && ferr.Panic {
-		return fmt.Errorf("%+v", ferr)
+		return fmt.Errorf("%w\n%s", err, ferr.Stack)
 	}
 	return err
 }

@@ -77,17 +77,17 @@ func environment(s *local.Server) []string {
 
 // runWith runs a command in the environment, and passes an interrupt on.
 func (a *app) runWith(ctx context.Context, env, args []string) error {
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the command is the caller's own
 	cmd.Env = append(cmd.Environ(), append(env, "AWS_PROFILE=", "AWS_SESSION_TOKEN=")...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.stdin, a.stdout, a.stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	err := cmd.Run()
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // whoever pressed Ctrl-C knows
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return fmt.Errorf("%s ended with %v", args[0], exit)
+		return fmt.Errorf("%s ended with %w", args[0], exit)
 	}
 	return err
 }

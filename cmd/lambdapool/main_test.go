@@ -265,7 +265,7 @@ functions:
 
 	for _, tc := range []struct{ text, want string }{
 		{"functions: {demo: {memroy: 512}}", "functions: demo.memroy: unknown key (did you mean memory?)"},
-		{"fucntions: {}", "did you mean functions?"},
+		{"function: {}", "did you mean functions?"},
 		{"nonsense: 1", "known: endpoint-url, functions, profile, region"},
 		{"functions: {demo: {memory: 64}}", "128 to 10240 MB"},
 		{"functions: {demo: {memory: much}}", "not a whole number"},
