@@ -12,7 +12,7 @@ import (
 )
 
 // Packages that programs import. Not backend/backendtest: it is for tests, which no example can be.
-var public = []string{".", "agent", "backend", "backend/awslambda", "backend/inproc", "backend/local", "codec", "price", "progress", "report"}
+var public = []string{".", "agent", "backend", "backend/awslambda", "backend/inproc", "backend/local", "codec", "price", "progress", "report", "journal", "deploy"}
 
 // Methods that fmt, errors and the executor call, not programs.
 var implicit = []string{"Error", "Format", "GoString", "String", "Unwrap", "Invoke", "Limits"}
