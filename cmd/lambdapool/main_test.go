@@ -111,6 +111,7 @@ func TestFromCodeToCallAndBack(t *testing.T) {
 	s.want(0, "lambda:InvokeFunction", "policy", "client", "demo")
 	s.want(0, "logs:PutLogEvents", "policy", "agent", "demo", "--apply")
 	s.want(0, "iam:PassRole", "policy", "deployer", "demo")
+	s.want(0, `"Prefix": "team/"`, "policy", "lifecycle", "--prefix", "team")
 	s.want(0, "no layers", "layers")
 	s.want(0, "demo", "list")
 
@@ -203,8 +204,9 @@ func TestWrongUsageIsToldBeforeAnythingIsSent(t *testing.T) {
 		{"cost demo f --samples 0", "1 to 1000"},
 		{"cost demo f --memories 64", "128 to 10240 MB"},
 		{"doctor --workers 0", "at least 1"},
-		{"policy", "client, agent or deployer"},
+		{"policy", "client, agent, deployer or lifecycle"},
 		{"policy client demo --apply", "--user or --role"},
+		{"policy lifecycle --prefix /team", "not beginning with a slash"},
 		{"local --concurrency 0", "at least 1"},
 		{"list --endpoint-url nonsense", "no URL"},
 	} {
@@ -219,7 +221,7 @@ func TestWrongUsageIsToldBeforeAnythingIsSent(t *testing.T) {
 func TestEachCommandHasHelpWithAnExample(t *testing.T) {
 	s := offline(t)
 	for _, name := range []string{
-		"create", "update", "list", "show", "delete", "layers", "logs", "invoke", "policy", "policy client", "policy agent", "policy deployer",
+		"create", "update", "list", "show", "delete", "layers", "logs", "invoke", "policy", "policy client", "policy agent", "policy deployer", "policy lifecycle",
 		"doctor", "cost", "version", "local",
 	} {
 		out := s.want(0, "Examples:", append(strings.Fields(name), "--help")...)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lambdapool/lambdapool/backend/awslambda"
 	"github.com/lambdapool/lambdapool/deploy"
 )
 
@@ -16,11 +17,12 @@ func (a *app) policyCommand() *cobra.Command {
 		Example: `  lambdapool policy client demo                  # for programs that call demo
   lambdapool policy client demo --apply --user ci
   lambdapool policy agent demo --apply           # what create gave its role
-  lambdapool policy deployer demo                # for this command itself`,
+  lambdapool policy deployer demo                # for this command itself
+  lambdapool policy lifecycle > rule.json        # for the bucket of large payloads`,
 		Args: noSuchCommand,
-		RunE: func(*cobra.Command, []string) error { return usage("policy of whom: client, agent or deployer") },
+		RunE: func(*cobra.Command, []string) error { return usage("policy of whom: client, agent, deployer or lifecycle") },
 	}
-	cmd.AddCommand(a.policyOfClient(), a.policyOfAgent(), a.policyOfDeployer())
+	cmd.AddCommand(a.policyOfClient(), a.policyOfAgent(), a.policyOfDeployer(), a.policyOfBucket())
 	return cmd
 }
 
@@ -90,6 +92,30 @@ func (a *app) policyOfDeployer() *cobra.Command {
 		},
 		ValidArgsFunction: a.completeNames,
 	}
+}
+
+func (a *app) policyOfBucket() *cobra.Command {
+	var prefix string
+	cmd := &cobra.Command{
+		Use:   "lifecycle",
+		Short: "Lifecycle rule of the bucket for large payloads",
+		Long: `Print the lifecycle configuration that removes, after a day, what crashed clients
+left in the bucket of awslambda.WithBucket. Attaching it replaces the bucket's
+other rules: merge them first.`,
+		Example: `  lambdapool policy lifecycle > rule.json
+  aws s3api put-bucket-lifecycle-configuration --bucket payloads --lifecycle-configuration file://rule.json`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			rule, err := awslambda.LifecycleRule(prefix)
+			if err != nil {
+				return usage("%v", err)
+			}
+			fmt.Fprint(a.stdout, rule)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&prefix, "prefix", "", "prefix of keys in the bucket (default lambdapool)")
+	return cmd
 }
 
 // policy prints a policy, and attaches it if grant is not nil.
