@@ -198,6 +198,10 @@ func (c *call) finalError(err error, reason schedule.Reason) error {
 			pool.Kind, pool.Err = ErrUnreachable, invoke.Err
 		}
 	}
+	if reason == schedule.OutOfTime && pool.Outcome == OutcomeNotRun {
+		// The platform wants to be left alone for longer than the call has.
+		pool.Kind, pool.Err = ErrTimeout, fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+	}
 	c.mu.Lock()
 	if c.ran && pool.Outcome == OutcomeNotRun {
 		pool.Outcome = OutcomeUnknown

@@ -201,3 +201,17 @@ func TestSpoiltReplies(t *testing.T) {
 		})
 	}
 }
+
+// What asks for more patience than the call has is the end of its time.
+func TestRetryAfterBeyondTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &scripted{Backend: inproc.New(), script: []step{throttle("ReservedFunctionConcurrentInvocationLimitExceeded", time.Minute)}}
+		e := executor(t, b, lambdapool.WithTimeout(time.Second))
+		_, err := lambdapool.Call(t.Context(), e, double, 1)
+		wantErr(t, err, lambdapool.ErrTimeout, lambdapool.ErrThrottled, context.DeadlineExceeded)
+		var pool *lambdapool.PoolError
+		if errors.As(err, &pool); pool.Outcome != lambdapool.OutcomeNotRun {
+			t.Errorf("error = %#v", pool)
+		}
+	})
+}
