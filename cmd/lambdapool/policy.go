@@ -20,7 +20,9 @@ func (a *app) policyCommand() *cobra.Command {
   lambdapool policy deployer demo                # for this command itself
   lambdapool policy lifecycle > rule.json        # for the bucket of large payloads`,
 		Args: noSuchCommand,
-		RunE: func(*cobra.Command, []string) error { return usage("policy of whom: client, agent, deployer or lifecycle") },
+		RunE: func(*cobra.Command, []string) error {
+			return usage("policy of whom: client, agent, deployer or lifecycle")
+		},
 	}
 	cmd.AddCommand(a.policyOfClient(), a.policyOfAgent(), a.policyOfDeployer(), a.policyOfBucket())
 	return cmd
