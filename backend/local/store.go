@@ -298,6 +298,9 @@ func (s *store) serveGet(w http.ResponseWriter, _ *http.Request, key string) {
 	_, _ = io.Copy(w, o.reader()) // a reader that has gone needs no answer
 }
 
+// refusedBody is how much of a body that is refused is read all the same.
+const refusedBody = 64 << 20
+
 func (s *store) servePut(w http.ResponseWriter, r *http.Request, key string) {
 	if r.ContentLength < 0 {
 		storeError(w, http.StatusLengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
@@ -308,7 +311,9 @@ func (s *store) servePut(w http.ResponseWriter, r *http.Request, key string) {
 	case err == nil:
 		w.WriteHeader(http.StatusOK)
 	case errors.Is(err, errStoreFull):
-		w.Header().Set("Connection", "close") // the body is not read
+		// Whoever is cut off while sending may never read why.
+		_, _ = io.CopyN(io.Discard, r.Body, refusedBody)
+		w.Header().Set("Connection", "close")
 		storeError(w, http.StatusInsufficientStorage, "QuotaExceeded", err.Error())
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		storeError(w, http.StatusBadRequest, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header.")
