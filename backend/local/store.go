@@ -303,6 +303,7 @@ const refusedBody = 64 << 20
 
 func (s *store) servePut(w http.ResponseWriter, r *http.Request, key string) {
 	if r.ContentLength < 0 {
+		_, _ = io.CopyN(io.Discard, r.Body, refusedBody)
 		storeError(w, http.StatusLengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
 		return
 	}
