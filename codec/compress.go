@@ -24,7 +24,7 @@ const zstdWindow = 1 << 20
 // hand them across.
 var (
 	zstdEncoder = newZstdEncoder(runtime.GOMAXPROCS(0))
-	zstdDecoder = newZstdDecoder(runtime.GOMAXPROCS(0))
+	zstdDecoder = newZstdDecoder(runtime.GOMAXPROCS(0), MaxDecompressed)
 )
 
 func newZstdEncoder(concurrency int) *zstd.Encoder {
@@ -38,11 +38,14 @@ func newZstdEncoder(concurrency int) *zstd.Encoder {
 	return enc
 }
 
-func newZstdDecoder(concurrency int) *zstd.Decoder {
+// newZstdDecoder returns a decoder that accepts matches up to window bytes back. A stream
+// allocates its window before it has seen anything but a header, which may claim any.
+func newZstdDecoder(concurrency int, window uint64) *zstd.Decoder {
 	return mustZstd(zstd.NewReader(nil,
 		zstd.WithDecoderConcurrency(concurrency),
 		zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxMemory(MaxDecompressed),
+		zstd.WithDecoderMaxWindow(window),
 		zstd.WithDecodeAllCapLimit(true),
 	))
 }
@@ -147,7 +150,7 @@ func decompress(packed []byte, size uint64) ([]byte, error) {
 // decompressStream is decompress for what arrives bit by bit. The caller has checked
 // the size.
 func decompressStream(packed io.Reader, size uint64) ([]byte, error) {
-	dec := newZstdDecoder(1) // a stream needs its own
+	dec := newZstdDecoder(1, zstdWindow) // a stream needs its own
 	defer dec.Close()
 	if err := dec.Reset(packed); err != nil {
 		return nil, errDamagedZstd(err)

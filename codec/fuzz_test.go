@@ -190,6 +190,7 @@ func FuzzStored(f *testing.F) {
 	f.Add(encodeReply(f, fullReply()))
 	f.Add([]byte("\xc1LP\x01\x01\x80\x80\x80\x80\x01aaaa"))
 	f.Add([]byte(`<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>`))
+	f.Add([]byte("\xc1LP\x01\x01\x04\x28\xb5\x2f\xfd\x00\x88\x21\x00\x00aaaa")) // 4 bytes behind a window of 128 MiB
 	f.Fuzz(func(t *testing.T, data []byte) {
 		stored := &codec.Stored{Size: int64(len(data)), SHA256: sha256.Sum256(data)}
 		var r *codec.Request
