@@ -24,6 +24,27 @@ type Backend interface {
 	Limits() Limits
 }
 
+// A Detacher is a [Backend] that also takes requests for which nobody waits: the
+// platform queues them and delivers each at least once, if it does not drop it. It
+// says nothing of what became of them. Methods are safe for concurrent use.
+type Detacher interface {
+	// InvokeEvent queues req and returns the platform's id for it. It makes exactly
+	// one attempt and blocks until the platform has accepted the request. Errors
+	// are as those of Invoke; OutcomeUnknown means that it may be queued.
+	InvokeEvent(ctx context.Context, req *Request) (requestID string, err error)
+
+	// EventLimits returns what the platform does with such requests. It does not
+	// block and always returns the same.
+	EventLimits() EventLimits
+}
+
+// EventLimits is what a platform does with requests for which nobody waits.
+type EventLimits struct {
+	Request int           // bytes of Request.Payload at most; 0: no limit known
+	Age     time.Duration // how long a request may wait in the queue, at most
+	Retries int           // further deliveries after a function failed or crashed, at most
+}
+
 // Limits is what a backend can carry. A zero field means: no limit known.
 type Limits struct {
 	Workers  int           // invocations in flight that suit it best; what WithWorkers defaults to

@@ -14,31 +14,52 @@ import (
 var ErrStore = errors.New("object store failed")
 
 // A Link is a pre-signed URL: whoever has it may GET, or PUT, one object until
-// it expires. It prints, formats and logs without its query, which is a
-// credential.
+// it expires, or POST any objects below one prefix. It prints, formats and logs
+// without its query and its form, which are credentials.
 type Link = codec.Link
 
 // A Store carries payloads that a backend's invocations cannot: the executor
 // puts large arguments there and takes large results from there, and agents do
-// the same over plain HTTP by links that the Store signs. An agent has no
-// rights of its own on the Store.
+// the same over plain HTTP by links that the Store signs. It is also where
+// detached runs are recorded. An agent has no rights of its own on the Store.
 //
 // Methods are safe for concurrent use. Their errors may be an *[InvokeError],
 // whose Permanent, RetryAfter and Hint are heeded; Outcome and an empty Kind
-// are filled in. Errors must not contain the query of a Link.
+// are filled in. Errors must not contain the query or the form of a Link.
 type Store interface {
 	// Put stores size bytes of body, whose SHA-256 is sum, under key. It does
 	// not keep body.
 	Put(ctx context.Context, key string, body io.ReadSeeker, size int64, sum [sha256.Size]byte) error
 
+	// Create is Put unless there is an object at key: then it changes nothing,
+	// and its error wraps fs.ErrExist. Of several at once exactly one succeeds.
+	Create(ctx context.Context, key string, body io.ReadSeeker, size int64, sum [sha256.Size]byte) error
+
 	// LinkGet and LinkPut return links to GET and to PUT the object at key, good
-	// for life, or for as long as the Store can make them. They do not block
-	// but for refreshing credentials.
+	// for life, or for as long as the Store can make them. LinkCreate is LinkPut
+	// for an object that is not there yet: if it is, the PUT is answered with 412
+	// (precondition failed). They do not block but for refreshing credentials.
 	LinkGet(ctx context.Context, key string, life time.Duration) (Link, error)
 	LinkPut(ctx context.Context, key string, life time.Duration) (Link, error)
+	LinkCreate(ctx context.Context, key string, life time.Duration) (Link, error)
 
-	// Open returns the object at key and its size. The caller closes it.
+	// LinkUnder returns a link to POST objects whose keys begin with prefix. A
+	// Store that cannot make one returns an error that wraps
+	// errors.ErrUnsupported; links for each object are used instead.
+	LinkUnder(ctx context.Context, prefix string, life time.Duration) (Link, error)
+
+	// LinkedUntil returns when the longest link that could be made now would
+	// end: with the credentials that sign it, or where the Store sets a bound.
+	LinkedUntil(ctx context.Context) (time.Time, error)
+
+	// Open returns the object at key and its size. The caller closes it. The
+	// error wraps fs.ErrNotExist where there is none.
 	Open(ctx context.Context, key string) (body io.ReadCloser, size int64, err error)
+
+	// List returns a page of the objects whose keys begin with prefix, in the
+	// order of their keys, from the first key after after; "" for the first page.
+	// What was stored before the call is there.
+	List(ctx context.Context, prefix, after string) (Listing, error)
 
 	// Delete removes objects; keys that do not exist are no error.
 	Delete(ctx context.Context, keys ...string) error
@@ -46,6 +67,20 @@ type Store interface {
 	// Threshold returns the size in bytes above which a payload is stored although
 	// an invocation could carry it; 0: none is.
 	Threshold() int
+}
+
+// A Listing is a page of what is in a [Store].
+type Listing struct {
+	Objects []Object
+	More    bool      // there are more after the last one
+	Time    time.Time // the Store's clock, to compare Modified with: the machine's may be wrong
+}
+
+// An Object is something in a [Store].
+type Object struct {
+	Key      string
+	Size     int64     // bytes
+	Modified time.Time // when it was stored, by the Store's clock, which may count in seconds
 }
 
 // A Storer is a [Backend] that may have a [Store].

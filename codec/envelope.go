@@ -26,7 +26,29 @@ type Request struct {
 	Stored    *Stored       `msgpack:"st,omitempty"`  // where the items are; Items is empty then
 	Spill     *Spill        `msgpack:"sp,omitempty"`  // where a large reply goes
 	Compress  bool          `msgpack:"z,omitempty"`   // the reply may be compressed
+	Chunk     int           `msgpack:"ck,omitempty"`  // which chunk of a run the items are, from 1; 0: of none
+	Detached  *Detached     `msgpack:"dt,omitempty"`  // nobody waits for the reply: it is recorded
 }
+
+// A Detached says how a request leaves its traces in an object store, where nobody waits for
+// its reply. The platform may deliver it more than once, at any time.
+type Detached struct {
+	Run    string `msgpack:"r"`           // id of the run, for messages
+	Once   bool   `msgpack:"o,omitempty"` // the function must not run a second time
+	Claim  Link   `msgpack:"c"`           // to PUT, unless it is there: whoever does so comes first
+	Result Link   `msgpack:"p"`           // to PUT the frame of the reply, unless it is there
+	Done   Link   `msgpack:"g"`           // to GET that frame
+	Marks  Link   `msgpack:"m,omitempty"` // to POST what else is to be known, see the Mark constants
+	Prefix string `msgpack:"k,omitempty"` // of the keys of marks, after Marks.Under
+}
+
+// What an agent marks of a detached request: the key of a mark is Marks.Under and Prefix,
+// one of these, a dot, and a word that tells it from others of its kind.
+const (
+	MarkStarted   = "started"   // another delivery, after the one that holds the claim, has begun to run
+	MarkDuplicate = "duplicate" // a delivery that did not run, or whose result was not the first
+	MarkFailed    = "failed"    // items of the recorded result failed; the word is how many
+)
 
 // A Stored is a frame in an object store that stands for a part of the message that
 // names it: a request frame for the Items of a [Request], a reply frame for all of
@@ -38,10 +60,11 @@ type Stored struct {
 }
 
 // A Spill says where the frame of a reply goes that is too large to be returned: its
-// sender PUTs it there and answers with a [Stored].
+// sender puts it there and answers with a [Stored].
 type Spill struct {
-	To    Link `msgpack:"ln"`
-	Above int  `msgpack:"a,omitempty"` // bytes of frame from which on it goes there although it could be returned; 0: none
+	To    Link   `msgpack:"ln"`
+	Name  string `msgpack:"n,omitempty"` // the rest of the key, where To is a form
+	Above int    `msgpack:"a,omitempty"` // bytes of frame from which on it goes there although it could be returned; 0: none
 }
 
 // A Reply answers a Request. Err is set when no item ran; otherwise Items

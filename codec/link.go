@@ -8,10 +8,14 @@ import (
 )
 
 // A Link is a pre-signed URL: whoever has it may GET, or PUT, one object until it
-// expires. Its query is a credential, so a Link prints, formats and logs without it.
+// expires. With Under it is a form instead, to POST any objects whose keys begin with
+// that: one signature for many. Its query and its form are credentials, so a Link
+// prints, formats and logs without them.
 type Link struct {
 	URL     string            `msgpack:"u,omitempty"`
 	Header  map[string]string `msgpack:"h,omitempty"` // headers that must be sent along, as they are signed too
+	Under   string            `msgpack:"n,omitempty"` // what the keys begin with, as the store has them
+	Form    map[string]string `msgpack:"f,omitempty"` // fields that come before "key" and "file", with Under
 	Expires time.Time         `msgpack:"-"`
 }
 

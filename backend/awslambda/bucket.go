@@ -224,3 +224,23 @@ func (b *bucket) failure(op, key string, err error) error {
 	}
 	return e
 }
+
+func (b *bucket) Create(context.Context, string, io.ReadSeeker, int64, [sha256.Size]byte) error {
+	return errors.ErrUnsupported
+}
+
+func (b *bucket) LinkCreate(context.Context, string, time.Duration) (lambdapool.Link, error) {
+	return lambdapool.Link{}, errors.ErrUnsupported
+}
+
+func (b *bucket) LinkUnder(context.Context, string, time.Duration) (lambdapool.Link, error) {
+	return lambdapool.Link{}, errors.ErrUnsupported
+}
+
+func (b *bucket) LinkedUntil(context.Context) (time.Time, error) {
+	return time.Time{}, errors.ErrUnsupported
+}
+
+func (b *bucket) List(context.Context, string, string) (lambdapool.Listing, error) {
+	return lambdapool.Listing{}, errors.ErrUnsupported
+}

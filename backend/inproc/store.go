@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -153,4 +154,23 @@ func (s *store) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func respond(status int, body []byte) *http.Response {
 	return &http.Response{StatusCode: status, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body))}
+}
+func (s *store) Create(context.Context, string, io.ReadSeeker, int64, [sha256.Size]byte) error {
+	return errors.ErrUnsupported
+}
+
+func (s *store) LinkCreate(context.Context, string, time.Duration) (lambdapool.Link, error) {
+	return lambdapool.Link{}, errors.ErrUnsupported
+}
+
+func (s *store) LinkUnder(context.Context, string, time.Duration) (lambdapool.Link, error) {
+	return lambdapool.Link{}, errors.ErrUnsupported
+}
+
+func (s *store) LinkedUntil(context.Context) (time.Time, error) {
+	return time.Time{}, errors.ErrUnsupported
+}
+
+func (s *store) List(context.Context, string, string) (lambdapool.Listing, error) {
+	return lambdapool.Listing{}, errors.ErrUnsupported
 }

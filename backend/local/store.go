@@ -330,3 +330,22 @@ func storeError(w http.ResponseWriter, status int, code, message string) {
 	escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 	_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", code, escape.Replace(message)) //nolint:gosec // escaped, and XML
 }
+func (s *store) Create(context.Context, string, io.ReadSeeker, int64, [sha256.Size]byte) error {
+	return errors.ErrUnsupported
+}
+
+func (s *store) LinkCreate(context.Context, string, time.Duration) (lambdapool.Link, error) {
+	return lambdapool.Link{}, errors.ErrUnsupported
+}
+
+func (s *store) LinkUnder(context.Context, string, time.Duration) (lambdapool.Link, error) {
+	return lambdapool.Link{}, errors.ErrUnsupported
+}
+
+func (s *store) LinkedUntil(context.Context) (time.Time, error) {
+	return time.Time{}, errors.ErrUnsupported
+}
+
+func (s *store) List(context.Context, string, string) (lambdapool.Listing, error) {
+	return lambdapool.Listing{}, errors.ErrUnsupported
+}
