@@ -62,7 +62,7 @@ var _ lambdapool.Backend = (*Backend)(nil)
 func New(opts ...Option) *Backend {
 	b := &Backend{
 		config:   config{workers: runtime.GOMAXPROCS(0), timeout: maxTimeout},
-		store:    &store{secret: []byte(rand.Text()), objects: map[string][]byte{}},
+		store:    &store{secret: []byte(rand.Text()), objects: map[string]object{}},
 		handlers: map[*lambdapool.Registry]*agent.Handler{},
 	}
 	b.base, b.cancel = context.WithCancel(context.Background())

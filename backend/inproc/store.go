@@ -3,15 +3,12 @@ package inproc
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
-	"net/url"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,16 +26,19 @@ type store struct {
 	secret    []byte // that links are signed with
 
 	mu      sync.RWMutex
-	objects map[string][]byte
+	objects map[string]object
+}
+
+// An object is what was stored, and when.
+type object struct {
+	data     []byte
+	modified time.Time
 }
 
 var (
 	_ lambdapool.Store  = (*store)(nil)
 	_ http.RoundTripper = (*store)(nil)
 )
-
-// storeHost is in every link. Nothing outside of this process is called that.
-const storeHost = "inproc.invalid"
 
 // Store returns where payloads above Lambda's limits go: this process's memory.
 func (b *Backend) Store() lambdapool.Store { return b.store }
@@ -55,57 +55,61 @@ func (b *Backend) newHandler(r *lambdapool.Registry) *agent.Handler {
 }
 
 func (s *store) Put(_ context.Context, key string, body io.ReadSeeker, size int64, sum [sha256.Size]byte) error {
+	data, err := take(body, size, sum)
+	if err == nil {
+		s.set(key, data)
+	}
+	return err
+}
+
+func (s *store) Create(_ context.Context, key string, body io.ReadSeeker, size int64, sum [sha256.Size]byte) error {
+	data, err := take(body, size, sum)
+	if err == nil && !s.create(key, data) {
+		err = fmt.Errorf("create object %s: %w", key, fs.ErrExist)
+	}
+	return err
+}
+
+// take reads what a client stores.
+func take(body io.Reader, size int64, sum [sha256.Size]byte) ([]byte, error) {
 	data := make([]byte, size)
 	if _, err := io.ReadFull(body, data); err != nil {
-		return err
+		return nil, err
 	}
 	if sha256.Sum256(data) != sum {
-		return fmt.Errorf("%w on its way into memory", codec.ErrDamaged)
+		return nil, fmt.Errorf("%w on its way into memory", codec.ErrDamaged)
 	}
-	s.set(key, data)
-	return nil
+	return data, nil
 }
 
 func (s *store) set(key string, data []byte) {
 	s.mu.Lock()
-	s.objects[key] = data
+	s.objects[key] = object{data, time.Now()}
 	s.mu.Unlock()
+}
+
+// create is set unless something is there: then it reports false.
+func (s *store) create(key string, data []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, exists := s.objects[key]
+	if !exists {
+		s.objects[key] = object{data, time.Now()}
+	}
+	return !exists
 }
 
 func (s *store) get(key string) ([]byte, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	data, ok := s.objects[key]
-	return data, ok
-}
-
-func (s *store) LinkGet(_ context.Context, key string, life time.Duration) (lambdapool.Link, error) {
-	return s.link(http.MethodGet, key, life), nil
-}
-
-func (s *store) LinkPut(_ context.Context, key string, life time.Duration) (lambdapool.Link, error) {
-	return s.link(http.MethodPut, key, life), nil
-}
-
-func (s *store) link(method, key string, life time.Duration) lambdapool.Link {
-	expires := time.Now().Add(life)
-	at := strconv.FormatInt(expires.UnixNano(), 10)
-	query := url.Values{"expires": {at}, "signature": {s.sign(method, key, at)}}
-	u := url.URL{Scheme: "http", Host: storeHost, Path: "/" + key, RawQuery: query.Encode()}
-	return lambdapool.Link{URL: u.String(), Expires: expires}
-}
-
-// sign keeps a link to what it was made for: mistakes show here as they do on S3.
-func (s *store) sign(method, key, expires string) string {
-	mac := hmac.New(sha256.New, s.secret)
-	fmt.Fprintf(mac, "%s\n%s\n%s", method, expires, key)
-	return hex.EncodeToString(mac.Sum(nil))
+	o, ok := s.objects[key]
+	return o.data, ok
 }
 
 func (s *store) Open(_ context.Context, key string) (io.ReadCloser, int64, error) {
 	data, ok := s.get(key)
 	if !ok {
-		return nil, 0, fmt.Errorf("there is no object %s", key)
+		return nil, 0, fmt.Errorf("there is no object %s: %w", key, fs.ErrNotExist)
 	}
 	return io.NopCloser(bytes.NewReader(data)), int64(len(data)), nil
 }
@@ -121,56 +125,23 @@ func (s *store) Delete(_ context.Context, keys ...string) error {
 
 func (s *store) Threshold() int { return s.threshold }
 
-// RoundTrip answers as an object store does: what the link does not allow, or not any
-// more, is refused.
-func (s *store) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		defer r.Body.Close()
-	}
-	key, query := strings.TrimPrefix(r.URL.Path, "/"), r.URL.Query()
-	want := s.sign(r.Method, key, query.Get("expires"))
-	expires, err := strconv.ParseInt(query.Get("expires"), 10, 64)
-	if err != nil || r.URL.Host != storeHost || time.Now().UnixNano() > expires ||
-		!hmac.Equal([]byte(want), []byte(query.Get("signature"))) {
-		return respond(http.StatusForbidden, []byte("<Code>AccessDenied</Code>")), nil
-	}
-	if r.Method == http.MethodPut {
-		if r.ContentLength < 0 || r.ContentLength > codec.MaxStored {
-			return respond(http.StatusLengthRequired, []byte("<Code>MissingContentLength</Code>")), nil
+// page is how many objects a listing holds at most, as S3's do.
+const page = 1000
+
+func (s *store) List(_ context.Context, prefix, after string) (lambdapool.Listing, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var keys []string
+	for key := range s.objects {
+		if key > after && strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
 		}
-		data := make([]byte, r.ContentLength)
-		if _, err := io.ReadFull(r.Body, data); err != nil {
-			return nil, err
-		}
-		s.set(key, data)
-		return respond(http.StatusOK, nil), nil
 	}
-	data, ok := s.get(key)
-	if !ok {
-		return respond(http.StatusNotFound, []byte("<Code>NoSuchKey</Code>")), nil
+	slices.Sort(keys)
+	list := lambdapool.Listing{More: len(keys) > page, Time: time.Now()}
+	for _, key := range keys[:min(page, len(keys))] {
+		o := s.objects[key]
+		list.Objects = append(list.Objects, lambdapool.Object{Key: key, Size: int64(len(o.data)), Modified: o.modified})
 	}
-	return respond(http.StatusOK, data), nil
-}
-
-func respond(status int, body []byte) *http.Response {
-	return &http.Response{StatusCode: status, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body))}
-}
-func (s *store) Create(context.Context, string, io.ReadSeeker, int64, [sha256.Size]byte) error {
-	return errors.ErrUnsupported
-}
-
-func (s *store) LinkCreate(context.Context, string, time.Duration) (lambdapool.Link, error) {
-	return lambdapool.Link{}, errors.ErrUnsupported
-}
-
-func (s *store) LinkUnder(context.Context, string, time.Duration) (lambdapool.Link, error) {
-	return lambdapool.Link{}, errors.ErrUnsupported
-}
-
-func (s *store) LinkedUntil(context.Context) (time.Time, error) {
-	return time.Time{}, errors.ErrUnsupported
-}
-
-func (s *store) List(context.Context, string, string) (lambdapool.Listing, error) {
-	return lambdapool.Listing{}, errors.ErrUnsupported
+	return list, nil
 }
