@@ -35,7 +35,7 @@ func (h *Handler) answer(ctx context.Context, req *codec.Request, reply *codec.R
 		if frame.Size()+codec.SealSize <= int64(limit) {
 			return frame.Sealed(), nil
 		}
-		if err = h.put(ctx, req.Spill.To, frame); err == nil {
+		if err = h.spill(ctx, req.Spill, frame); err == nil {
 			return codec.EncodeReply(&codec.Reply{ID: reply.ID, Agent: reply.Agent, Stored: frame.Stored(codec.Link{})})
 		}
 	}
