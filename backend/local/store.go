@@ -3,17 +3,15 @@ package local
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
-	"net/http"
-	"net/url"
+	"io/fs"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,17 +21,18 @@ import (
 )
 
 const (
-	storePath = "/store/"
-
 	// storeSize is how much the objects take together, unless WithStoreSize says otherwise.
 	storeSize = 4 << 30
 
 	// inMemory is the size up to which an object is no file.
 	inMemory = 256 << 10
+
+	// storePage is how many objects a listing holds at most, as S3's do.
+	storePage = 1000
 )
 
-// A store keeps large payloads, as S3 does on AWS: whoever has a link that the store
-// has signed may GET or PUT one object by plain HTTP. Objects are temporary
+// A store keeps large payloads and detached runs, as S3 does on AWS: whoever has a link
+// that the store has signed may do with objects what it says, by plain HTTP. Objects are temporary
 // files without a name, which the system removes when this process ends, however
 // it does. It is safe for concurrent use.
 type store struct {
@@ -68,15 +67,16 @@ func (b *Backend) StoreOption() string { return "local.WithStoreSize" }
 
 // An object is its bytes, in memory or in a file, for as long as someone reads them.
 type object struct {
-	size int64
-	data []byte
-	file *os.File // nil: in memory
+	size     int64
+	data     []byte
+	file     *os.File // nil: in memory
+	modified time.Time
 
 	mu   sync.Mutex
 	uses int
 }
 
-func (o *object) reader() io.Reader {
+func (o *object) reader() io.ReadSeeker {
 	if o.file == nil {
 		return bytes.NewReader(o.data)
 	}
@@ -94,61 +94,95 @@ func (o *object) release() {
 
 var errStoreFull = errors.New("the store is full")
 
-// create reads an object of size bytes.
-func create(body io.Reader, size int64) (*object, error) {
-	o := &object{size: size, uses: 1}
-	if size <= inMemory {
-		o.data = make([]byte, size)
-		_, err := io.ReadFull(body, o.data)
-		return o, err
+// An upload is what becomes an object.
+type upload struct {
+	body    io.Reader
+	size    int64                 // bytes
+	atMost  bool                  // it may be less
+	check   func(hash.Hash) error // of the SHA-256 of the bytes; nil: they are not summed
+	onlyNew bool                  // nothing is to be overwritten
+}
+
+// object reads the upload.
+func (u *upload) object() (*object, error) {
+	o := &object{uses: 1}
+	var into io.Writer
+	var buffer bytes.Buffer
+	if u.size <= inMemory {
+		buffer.Grow(int(u.size) + bytes.MinRead) // once
+		into = &buffer
+	} else {
+		var err error
+		if o.file, err = os.CreateTemp("", "lambdapool-*"); err != nil {
+			return nil, err
+		}
+		if err := os.Remove(o.file.Name()); err != nil { // it lives on as long as it is open
+			o.release()
+			return nil, err
+		}
+		into = o.file
+	}
+	body, sum := u.body, sha256.New()
+	if u.check != nil {
+		body = io.TeeReader(body, sum)
 	}
 	var err error
-	if o.file, err = os.CreateTemp("", "lambdapool-*"); err != nil {
-		return nil, err
+	o.size, err = io.Copy(into, io.LimitReader(body, u.size))
+	if err == nil && o.size < u.size && !u.atMost {
+		err = io.ErrUnexpectedEOF
 	}
-	err = os.Remove(o.file.Name()) // it lives on as long as it is open
-	if err == nil {
-		_, err = io.CopyN(o.file, body, size)
+	if err == nil && u.check != nil {
+		err = u.check(sum)
 	}
 	if err != nil {
 		o.release()
 		return nil, err
 	}
+	o.data, o.modified = buffer.Bytes(), time.Now()
+	if u.atMost {
+		o.data = bytes.Clone(o.data) // without the room that was not needed
+	}
 	return o, nil
 }
 
-// add stores an object of size bytes under key, if there is room for it.
-func (s *store) add(key string, body io.Reader, size int64) error {
-	if size > codec.MaxStored {
-		return fmt.Errorf("%w: an object has %d bytes at most, not %d", errStoreFull, codec.MaxStored, size)
+// add stores an object under key, if there is room for it.
+func (s *store) add(key string, u *upload) error {
+	if u.size > codec.MaxStored {
+		return fmt.Errorf("%w: an object has %d bytes at most, not %d", errStoreFull, codec.MaxStored, u.size)
 	}
 	s.mu.Lock()
 	switch {
 	case s.closed:
 		s.mu.Unlock()
 		return &lambdapool.InvokeError{Kind: lambdapool.ErrClosed, Err: errors.New("the local backend was closed"), Permanent: true}
-	case size > s.limit-s.used:
+	case u.size > s.limit-s.used:
 		used := s.used
 		s.mu.Unlock()
 		return &lambdapool.InvokeError{
-			Err:  fmt.Errorf("%w: %d bytes and %d more would be above %d", errStoreFull, used, size, s.limit),
+			Err:  fmt.Errorf("%w: %d bytes and %d more would be above %d", errStoreFull, used, u.size, s.limit),
 			Hint: "allow more with local.WithStoreSize, or have fewer calls with large payloads at once",
 		}
 	}
-	s.used += size
+	s.used += u.size
 	s.mu.Unlock()
-	o, err := create(body, size)
+	o, err := u.object()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err == nil && s.closed {
-		o.release()
+	s.used -= u.size
+	if err != nil {
+		return err
+	}
+	if s.closed {
 		err = os.ErrClosed
+	} else if u.onlyNew && s.objects[key] != nil {
+		err = fmt.Errorf("create object %s: %w", key, fs.ErrExist)
 	}
 	if err != nil {
-		s.used -= size
+		o.release()
 		return err
 	}
 	s.drop(key)
+	s.used += o.size
 	s.objects[key] = o
 	return nil
 }
@@ -185,14 +219,21 @@ func (s *store) close() {
 }
 
 func (s *store) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, sum [sha256.Size]byte) error {
-	hash := sha256.New()
-	if err := s.add(key, &interruptible{ctx, io.TeeReader(body, hash)}, size); err != nil {
-		return err
+	return s.add(key, &upload{body: &interruptible{ctx, body}, size: size, check: equals(sum)})
+}
+
+func (s *store) Create(ctx context.Context, key string, body io.ReadSeeker, size int64, sum [sha256.Size]byte) error {
+	return s.add(key, &upload{body: &interruptible{ctx, body}, size: size, check: equals(sum), onlyNew: true})
+}
+
+// equals checks that a hash is sum.
+func equals(sum [sha256.Size]byte) func(hash.Hash) error {
+	return func(h hash.Hash) error {
+		if [sha256.Size]byte(h.Sum(nil)) != sum {
+			return fmt.Errorf("%w on its way into the store", codec.ErrDamaged)
+		}
+		return nil
 	}
-	if [sha256.Size]byte(hash.Sum(nil)) != sum {
-		return fmt.Errorf("%w on its way into the store", codec.ErrDamaged)
-	}
-	return nil
 }
 
 // interruptible reads until ctx ends.
@@ -222,7 +263,7 @@ func (o *opened) Close() error {
 func (s *store) Open(ctx context.Context, key string) (io.ReadCloser, int64, error) {
 	o := s.use(key)
 	if o == nil {
-		return nil, 0, fmt.Errorf("there is no object %s", key)
+		return nil, 0, fmt.Errorf("there is no object %s: %w", key, fs.ErrNotExist)
 	}
 	return &opened{&interruptible{ctx, o.reader()}, sync.OnceFunc(o.release)}, o.size, nil
 }
@@ -238,114 +279,20 @@ func (s *store) Delete(_ context.Context, keys ...string) error {
 
 func (s *store) Threshold() int { return s.threshold }
 
-func (s *store) LinkGet(_ context.Context, key string, life time.Duration) (lambdapool.Link, error) {
-	return s.link(http.MethodGet, key, life), nil
-}
-
-func (s *store) LinkPut(_ context.Context, key string, life time.Duration) (lambdapool.Link, error) {
-	return s.link(http.MethodPut, key, life), nil
-}
-
-// link signs the right to do one thing with one object for a time. What is secret about
-// it is in the query, as in S3's links.
-func (s *store) link(method, key string, life time.Duration) lambdapool.Link {
-	expires := time.Now().Add(life)
-	at := strconv.FormatInt(expires.UnixMilli(), 10)
-	query := url.Values{"expires": {at}, "signature": {s.sign(method, key, at)}}
-	path := (&url.URL{Path: storePath + key}).EscapedPath()
-	return lambdapool.Link{URL: s.endpoint + path + "?" + query.Encode(), Expires: expires}
-}
-
-func (s *store) sign(method, key, expires string) string {
-	mac := hmac.New(sha256.New, s.secret)
-	fmt.Fprintf(mac, "%s\n%s\n%s", method, expires, key)
-	return hex.EncodeToString(mac.Sum(nil))
-}
-
-// route adds the store to mux.
-func (s *store) route(mux *http.ServeMux) {
-	mux.HandleFunc("GET "+storePath+"{key...}", s.allowed(s.serveGet))
-	mux.HandleFunc("PUT "+storePath+"{key...}", s.allowed(s.servePut))
-}
-
-// allowed lets serve see only what a valid link allows.
-func (s *store) allowed(serve func(w http.ResponseWriter, r *http.Request, key string)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		key, query := r.PathValue("key"), r.URL.Query()
-		want := s.sign(r.Method, key, query.Get("expires"))
-		if !hmac.Equal([]byte(want), []byte(query.Get("signature"))) {
-			storeError(w, http.StatusForbidden, "SignatureDoesNotMatch", "The link was not signed by this store for this request.")
-			return
+func (s *store) List(_ context.Context, prefix, after string) (lambdapool.Listing, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var keys []string
+	for key := range s.objects {
+		if key > after && strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
 		}
-		expires, err := strconv.ParseInt(query.Get("expires"), 10, 64)
-		if err != nil || time.Now().UnixMilli() > expires {
-			storeError(w, http.StatusForbidden, "AccessDenied", "Request has expired")
-			return
-		}
-		serve(w, r, key)
 	}
-}
-
-func (s *store) serveGet(w http.ResponseWriter, _ *http.Request, key string) {
-	o := s.use(key)
-	if o == nil {
-		storeError(w, http.StatusNotFound, "NoSuchKey", "The specified key does not exist.")
-		return
+	slices.Sort(keys)
+	list := lambdapool.Listing{More: len(keys) > storePage, Time: time.Now()}
+	for _, key := range keys[:min(storePage, len(keys))] {
+		o := s.objects[key]
+		list.Objects = append(list.Objects, lambdapool.Object{Key: key, Size: o.size, Modified: o.modified})
 	}
-	defer o.release()
-	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Length", strconv.FormatInt(o.size, 10))
-	_, _ = io.Copy(w, o.reader()) // a reader that has gone needs no answer
-}
-
-// refusedBody is how much of a body that is refused is read all the same.
-const refusedBody = 64 << 20
-
-func (s *store) servePut(w http.ResponseWriter, r *http.Request, key string) {
-	if r.ContentLength < 0 {
-		_, _ = io.CopyN(io.Discard, r.Body, refusedBody)
-		storeError(w, http.StatusLengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
-		return
-	}
-	err := s.add(key, r.Body, r.ContentLength)
-	switch {
-	case err == nil:
-		w.WriteHeader(http.StatusOK)
-	case errors.Is(err, errStoreFull):
-		// Whoever is cut off while sending may never read why.
-		_, _ = io.CopyN(io.Discard, r.Body, refusedBody)
-		w.Header().Set("Connection", "close")
-		storeError(w, http.StatusInsufficientStorage, "QuotaExceeded", err.Error())
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		storeError(w, http.StatusBadRequest, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header.")
-	default:
-		storeError(w, http.StatusInternalServerError, "InternalError", "The object could not be stored.")
-	}
-}
-
-// storeError answers as S3 does.
-func storeError(w http.ResponseWriter, status int, code, message string) {
-	w.Header().Set("Content-Type", "application/xml")
-	w.WriteHeader(status)
-	escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
-	_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", code, escape.Replace(message)) //nolint:gosec // escaped, and XML
-}
-func (s *store) Create(context.Context, string, io.ReadSeeker, int64, [sha256.Size]byte) error {
-	return errors.ErrUnsupported
-}
-
-func (s *store) LinkCreate(context.Context, string, time.Duration) (lambdapool.Link, error) {
-	return lambdapool.Link{}, errors.ErrUnsupported
-}
-
-func (s *store) LinkUnder(context.Context, string, time.Duration) (lambdapool.Link, error) {
-	return lambdapool.Link{}, errors.ErrUnsupported
-}
-
-func (s *store) LinkedUntil(context.Context) (time.Time, error) {
-	return time.Time{}, errors.ErrUnsupported
-}
-
-func (s *store) List(context.Context, string, string) (lambdapool.Listing, error) {
-	return lambdapool.Listing{}, errors.ErrUnsupported
+	return list, nil
 }
