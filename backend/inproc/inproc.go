@@ -47,8 +47,9 @@ type Backend struct {
 	cancel  context.CancelFunc
 	closing func() error
 	store   *store
+	events  events
 	number  atomic.Uint64  // of requests
-	active  sync.WaitGroup // Invoke calls
+	active  sync.WaitGroup // Invoke and InvokeEvent calls
 
 	mu       sync.RWMutex
 	closed   bool
@@ -61,7 +62,12 @@ var _ lambdapool.Backend = (*Backend)(nil)
 // by lambdapool.New and every Invoke.
 func New(opts ...Option) *Backend {
 	b := &Backend{
-		config:   config{workers: runtime.GOMAXPROCS(0), timeout: maxTimeout},
+		config: config{
+			workers:     runtime.GOMAXPROCS(0),
+			timeout:     maxTimeout,
+			eventAge:    maxEventAge,
+			eventDelays: lambdaDelays,
+		},
 		store:    &store{secret: []byte(rand.Text()), objects: map[string]object{}},
 		handlers: map[*lambdapool.Registry]*agent.Handler{},
 	}
@@ -160,7 +166,7 @@ func (b *Backend) Invoke(ctx context.Context, req *lambdapool.Request) (*lambdap
 	return nil, &lambdapool.InvokeError{Err: err, RequestID: id}
 }
 
-// begin enters an Invoke and finds its handler.
+// begin enters an Invoke, or InvokeEvent, and finds its handler.
 func (b *Backend) begin(asked *lambdapool.Registry) (*agent.Handler, error) {
 	if b.err != nil {
 		return nil, refusal(lambdapool.ErrBadArguments, b.err)
@@ -209,7 +215,8 @@ func ended(ctx context.Context, outcome lambdapool.Outcome, id string) *lambdapo
 }
 
 // Close ends the context of every function that runs, and waits for them for up
-// to five seconds. Invocations in flight and later ones fail with ErrClosed.
+// to five seconds. Invocations in flight and later ones fail with ErrClosed; the
+// queue of InvokeEvent is dropped.
 // The error says how many functions ignore their context and run on. Closing
 // twice returns the same.
 func (b *Backend) Close() error { return b.closing() }
@@ -219,8 +226,10 @@ func (b *Backend) close() error {
 	b.closed = true
 	handlers := b.handlers
 	b.mu.Unlock()
+	b.events.close()
 	b.cancel()
 	b.active.Wait() // they return as soon as the context has ended
+	b.events.active.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
 	running := 0

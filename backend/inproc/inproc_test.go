@@ -3,7 +3,6 @@ package inproc_test
 import (
 	"context"
 	"errors"
-	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -68,6 +67,10 @@ func TestBadOptions(t *testing.T) {
 		{inproc.WithTimeout(0), "WithTimeout(0s): must be from 1ms to 15m0s"},
 		{inproc.WithTimeout(-time.Second), "WithTimeout(-1s)"},
 		{inproc.WithTimeout(time.Hour), "WithTimeout(1h0m0s)"},
+		{inproc.WithEventRetries(0), "WithEventRetries(0s): the age must be from 1ms to 6h0m0s"},
+		{inproc.WithEventRetries(7 * time.Hour), "WithEventRetries(7h0m0s)"},
+		{inproc.WithEventRetries(time.Hour, 1, 2, 3), "WithEventRetries: 3 delays: must be from 0 to 2"},
+		{inproc.WithEventRetries(time.Hour, -1), "WithEventRetries: a delay of -1ns: must not be negative"},
 		{inproc.WithRegistry(nil), "the registry is nil"},
 		{inproc.WithStoreThreshold(0), "WithStoreThreshold(0): must be at least 1"},
 		{nil, "an option is nil"},
@@ -230,23 +233,7 @@ func TestCloseWaits(t *testing.T) {
 // Invoke tells what became of a request whose caller has left.
 func TestInvokeCanceled(t *testing.T) {
 	p := newProgram()
-	f, ok := p.registry.Lookup("block")
-	if !ok {
-		t.Fatal("block is not registered")
-	}
-	long := time.Minute
-	duration, err := codec.TypeOf(reflect.TypeOf(long))
-	if err != nil {
-		t.Fatal(err)
-	}
-	arg, err := codec.Marshal([]*codec.Type{duration}, []reflect.Value{reflect.ValueOf(long)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	payload, err := codec.EncodeRequest(&codec.Request{ID: "x", Func: "block", Shape: f.Fingerprint(), Items: [][]byte{arg}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := request(t, p.registry, "block", time.Minute)
 	synctest.Test(t, func(t *testing.T) {
 		b := inproc.New()
 		defer b.Close()
@@ -264,7 +251,7 @@ func TestInvokeCanceled(t *testing.T) {
 			{timedOut, lambdapool.ErrTimeout, lambdapool.OutcomeUnknown},
 			{timedOut, lambdapool.ErrTimeout, lambdapool.OutcomeNotRun},
 		} {
-			_, err := b.Invoke(tt.ctx, &lambdapool.Request{Payload: payload, Registry: p.registry})
+			_, err := b.Invoke(tt.ctx, req)
 			var failed *lambdapool.InvokeError
 			if !errors.As(err, &failed) || !errors.Is(err, tt.kind) || failed.Outcome != tt.outcome || !errors.Is(err, tt.ctx.Err()) {
 				t.Errorf("error %v, want %v with outcome %v", err, tt.kind, tt.outcome)

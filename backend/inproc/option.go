@@ -3,6 +3,7 @@ package inproc
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lambdapool/lambdapool"
@@ -16,6 +17,9 @@ type config struct {
 	timeout   time.Duration
 	registry  *lambdapool.Registry // nil: the request's
 	threshold int                  // of the store; 0: what does not fit otherwise
+
+	eventAge    time.Duration
+	eventDelays []time.Duration // before each retry of an event
 }
 
 // WithConcurrency sets how many invocations an executor keeps in flight unless
@@ -66,6 +70,28 @@ func WithStoreThreshold(bytes int) Option {
 			return fmt.Errorf("WithStoreThreshold(%d): must be at least 1", bytes)
 		}
 		c.threshold = bytes
+		return nil
+	}
+}
+
+// WithEventRetries says what becomes of a request that [Backend.InvokeEvent] queued and
+// whose delivery ended in an error: it is delivered again after each of delays, at most
+// twice, and dropped once it is older than maxAge. The default is Lambda's: six hours,
+// and delays of one and two minutes. No delays: no retries.
+func WithEventRetries(maxAge time.Duration, delays ...time.Duration) Option {
+	return func(c *config) error {
+		if maxAge < time.Millisecond || maxAge > maxEventAge {
+			return fmt.Errorf("WithEventRetries(%v): the age must be from 1ms to %v", maxAge, maxEventAge)
+		}
+		if len(delays) > maxEventRetries {
+			return fmt.Errorf("WithEventRetries: %d delays: must be from 0 to %d", len(delays), maxEventRetries)
+		}
+		for _, d := range delays {
+			if d < 0 {
+				return fmt.Errorf("WithEventRetries: a delay of %v: must not be negative", d)
+			}
+		}
+		c.eventAge, c.eventDelays = maxAge, slices.Clone(delays)
 		return nil
 	}
 }
