@@ -20,6 +20,7 @@ type call struct {
 	chunk    *chunk // of a call that carries items of a run
 	accepted time.Time
 	due      time.Time // when its time is up; zero: never
+	detached bool      // of a detached run: in none of the executor's lists
 
 	// Lists, guarded by exec.mu.
 	next                     *call // ready queue

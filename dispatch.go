@@ -97,6 +97,9 @@ func (e *Executor) flying(c *call, n int) {
 // counting counts the end of a call, before anyone hears of it: whoever has all
 // results finds them all in Stats. A chunk's items are counted by their lane.
 func (e *Executor) counting(c *call, err error) {
+	if c.detached {
+		return
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c.counted = true

@@ -34,8 +34,10 @@ type Executor struct {
 	random   func() float64
 	payloads *payloads
 
-	base context.Context // of every attempt; ends with Close
+	base context.Context // of every attempt and detached run; ends with Close
 	stop context.CancelFunc
+
+	following sync.WaitGroup // what delivers the results of detached runs, and callbacks
 
 	mu        sync.Mutex // guards the rest
 	limiter   *schedule.Limiter
@@ -227,6 +229,9 @@ func (e *Executor) admit(c *call, ctx context.Context) {
 
 // forget takes an ended call out of every list.
 func (e *Executor) forget(c *call) {
+	if c.detached {
+		return
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.live.remove(c)
@@ -293,6 +298,7 @@ func (e *Executor) Close() error {
 	}
 	e.stop()
 	<-e.idle
+	e.following.Wait()
 	e.payloads.close()
 	e.mu.Lock()
 	if e.alarm != nil {
@@ -309,7 +315,7 @@ func (e *Executor) runCallbacks(name string, callbacks []func()) {
 	e.mu.Lock()
 	e.callbacks++
 	e.mu.Unlock()
-	go func() {
+	e.following.Go(func() {
 		for _, f := range callbacks {
 			e.contain("OnDone", name, f)
 		}
@@ -317,7 +323,7 @@ func (e *Executor) runCallbacks(name string, callbacks []func()) {
 		e.callbacks--
 		e.settleIdle()
 		e.mu.Unlock()
-	}()
+	})
 }
 
 // contain runs a user's callback and logs its panic.

@@ -22,6 +22,7 @@ type mapConfig struct {
 	budget          Budget
 	progress        []func(Snapshot)
 	journal         Journal // nil: none
+	detached        detachedConfig
 }
 
 // ChunkSize sets how many items one invocation carries at most; in an agent
@@ -116,20 +117,7 @@ func StarMap(ctx context.Context, e *Executor, fn any, argLists [][]any, opts ..
 	if err != nil {
 		return nil, err
 	}
-	return m.collect(len(argLists), func(yield func([]byte, error) bool) {
-		for _, args := range argLists {
-			values, err := m.fn.bind(args)
-			if err != nil {
-				if !yield(nil, err) {
-					return
-				}
-				continue
-			}
-			if !yield(m.fn.encodeArgs(values)) {
-				return
-			}
-		}
-	})
+	return m.collect(len(argLists), m.fn.encodeLists(argLists))
 }
 
 // Stream calls fn for each item that it pulls from args, and yields the results
@@ -186,6 +174,24 @@ func encodeEach[A any](f *Function, args iter.Seq[A]) iter.Seq2[[]byte, error] {
 	}
 }
 
+// encodeLists encodes lists of arguments as they are pulled.
+func (f *Function) encodeLists(argLists [][]any) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for _, args := range argLists {
+			values, err := f.bind(args)
+			if err != nil {
+				if !yield(nil, err) {
+					return
+				}
+				continue
+			}
+			if !yield(f.encodeArgs(values)) {
+				return
+			}
+		}
+	}
+}
+
 // newMapping checks what a run is made of. fn is what Executor.Submit takes.
 func newMapping[R any](ctx context.Context, e *Executor, fn any, opts []MapOption) (*mapping[R], error) {
 	if e == nil {
@@ -206,6 +212,9 @@ func newMapping[R any](ctx context.Context, e *Executor, fn any, opts []MapOptio
 		if err := opt(&cfg); err != nil {
 			return nil, callError("map", f.name, ErrBadArguments, err, "")
 		}
+	}
+	if err := cfg.forMaps(); err != nil {
+		return nil, callError("map", f.name, ErrBadArguments, err, "")
 	}
 	m := &mapping[R]{e: e, fn: f, cfg: cfg, parent: ctx, total: -1}
 	if err := m.openJournal(); err != nil {

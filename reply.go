@@ -122,6 +122,12 @@ func (e *Executor) refusal(f *Function, wire *codec.Error, requestID string) err
 		err.Kind, err.Outcome, err.Hint = ErrTooLarge, OutcomeRan, e.payloads.larger(err.Hint)
 	case codec.KindStore:
 		err.Kind, err.Permanent = ErrStore, wire.Final
+	case codec.KindCanceled:
+		err.Kind, err.Err = ErrCanceled, fmt.Errorf("%s: %w", wire.Message, context.Canceled)
+	case codec.KindExpired:
+		err.Kind = ErrExpired
+	case codec.KindLost:
+		err.Kind, err.Outcome = ErrUnknownOutcome, OutcomeUnknown
 	}
 	return err
 }

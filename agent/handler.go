@@ -96,6 +96,19 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, &BadRequestError{err}
 	}
+	work := func() (*codec.Reply, error) { return h.reply(ctx, req, number, began, cpu) }
+	if req.Detached != nil {
+		return h.detached(ctx, req, number, work)
+	}
+	reply, err := work()
+	if err != nil {
+		return nil, err
+	}
+	return h.answer(ctx, req, reply)
+}
+
+// reply does what the request, the process's number'th, asks for.
+func (h *Handler) reply(ctx context.Context, req *codec.Request, number uint64, began time.Time, cpu time.Duration) (*codec.Reply, error) {
 	reply := &codec.Reply{ID: req.ID}
 	atOnce := procs(h.memory)
 	switch req.Op {
@@ -107,7 +120,8 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 			reply.Err = problem
 			break
 		}
-		if problem, err = h.fetch(ctx, req); err != nil {
+		problem, err := h.fetch(ctx, req)
+		if err != nil {
 			return nil, err
 		}
 		if problem != nil {
@@ -139,7 +153,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if number == 1 {
 		reply.Agent.Init = h.initialization()
 	}
-	return h.answer(ctx, req, reply)
+	return reply, nil
 }
 
 func (h *Handler) transport() http.RoundTripper {

@@ -153,6 +153,16 @@ func (h *Handler) exists(ctx context.Context, link codec.Link) (bool, error) {
 	}
 }
 
+// read returns a small object.
+func (h *Handler) read(ctx context.Context, link codec.Link) (body []byte, err error) {
+	const enough = 64 << 10
+	err = h.exchange(ctx, &exchange{method: http.MethodGet, link: link, done: func(resp *http.Response) error {
+		body, err = io.ReadAll(io.LimitReader(resp.Body, enough))
+		return err
+	}})
+	return body, err
+}
+
 // answeredWith says whether the store answered so in the end.
 func answeredWith(err error, status int) bool {
 	var no *refusal

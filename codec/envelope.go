@@ -34,12 +34,23 @@ type Request struct {
 // its reply. The platform may deliver it more than once, at any time.
 type Detached struct {
 	Run    string `msgpack:"r"`           // id of the run, for messages
+	Items  int    `msgpack:"n"`           // how many there are, also where they cannot be had
 	Once   bool   `msgpack:"o,omitempty"` // the function must not run a second time
-	Claim  Link   `msgpack:"c"`           // to PUT, unless it is there: whoever does so comes first
+	Claim  Link   `msgpack:"c"`           // to PUT a [Claim], unless there is one: whoever does so comes first
+	Holder Link   `msgpack:"h"`           // to GET it
 	Result Link   `msgpack:"p"`           // to PUT the frame of the reply, unless it is there
-	Done   Link   `msgpack:"g"`           // to GET that frame
+	Done   Link   `msgpack:"g"`           // to GET it
 	Marks  Link   `msgpack:"m,omitempty"` // to POST what else is to be known, see the Mark constants
 	Prefix string `msgpack:"k,omitempty"` // of the keys of marks, after Marks.Under
+}
+
+// A Claim says which delivery of a detached request came first. It is stored as JSON.
+type Claim struct {
+	Instance  string    `json:"instance,omitempty"` // names the process; "" for a client that ends the call without one
+	Delivery  uint64    `json:"delivery,omitempty"` // the process's invocation, from 1
+	RequestID string    `json:"request_id,omitempty"`
+	LogStream string    `json:"log_stream,omitempty"`
+	At        time.Time `json:"at"` // the agent's clock
 }
 
 // What an agent marks of a detached request: the key of a mark is Marks.Under and Prefix,
@@ -98,6 +109,9 @@ const (
 	KindEncode                               // the result cannot be encoded
 	KindTooLarge                             // the result is above the reply limit
 	KindStore                                // the object store did not give the items, or did not take the result
+	KindCanceled                             // of a detached request: somebody canceled it
+	KindExpired                              // of a detached request: it was not delivered in time
+	KindLost                                 // of a detached request: its agent has begun, and will never answer
 )
 
 // An Error is a failure on the wire.
@@ -130,6 +144,7 @@ type AgentStats struct {
 	Memory     int64         `msgpack:"lm,omitempty"` // bytes, the function's memory setting
 	Registry   uint64        `msgpack:"rg,omitempty"` // fingerprint of the agent's registry
 	Procs      int           `msgpack:"p,omitempty"`  // items it runs at once
+	RequestID  string        `msgpack:"rq,omitempty"` // the platform's, of a detached request
 }
 
 // FunctionInfo describes one registered function.

@@ -1,0 +1,159 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"github.com/lambdapool/lambdapool/codec"
+)
+
+// A detached request has nobody who waits for its reply, and the platform may deliver
+// it more than once. What decides are two objects that can be created only once: the
+// claim of whoever begins it, and the result. An error from here has the platform
+// deliver the request again, later.
+
+// detached runs a request if this delivery is to, records what became of it and
+// returns what little a reply must say. work runs it.
+func (h *Handler) detached(ctx context.Context, req *codec.Request, delivery uint64, work func() (*codec.Reply, error)) ([]byte, error) {
+	d := &delivered{h: h, req: req, claim: codec.Claim{
+		Instance: h.instance, Delivery: delivery, LogStream: lambdacontext.LogStreamName, At: time.Now().UTC(),
+	}}
+	if platform, ok := lambdacontext.FromContext(ctx); ok {
+		d.claim.RequestID = platform.AwsRequestID
+	}
+	run, err := d.begin(ctx)
+	if err != nil || !run {
+		return d.answer(err)
+	}
+	reply, err := work()
+	switch {
+	case err != nil:
+	case d.again(reply.Err):
+		err = errors.New(reply.Err.Message)
+	default:
+		reply.Agent.RequestID = d.claim.RequestID
+		err = d.record(ctx, reply)
+	}
+	return d.answer(err)
+}
+
+// delivered is one delivery of a detached request.
+type delivered struct {
+	h     *Handler
+	req   *codec.Request
+	claim codec.Claim
+}
+
+// word tells this delivery from others in the keys of its marks.
+func (d *delivered) word() string {
+	return d.claim.Instance + "-" + strconv.FormatUint(d.claim.Delivery, 10)
+}
+
+// begin claims the request, and reports whether this delivery is to run it: the first one
+// is; a later one is if the function may run twice and nothing is recorded yet, since
+// then the first one has most likely died.
+func (d *delivered) begin(ctx context.Context) (run bool, err error) {
+	body, err := json.Marshal(d.claim)
+	if err != nil {
+		return false, err
+	}
+	to := d.req.Detached
+	taken, err := d.h.create(ctx, to.Claim, text(body))
+	if errors.Is(err, errPerhapsOurs) {
+		taken, err = d.isTaken(ctx)
+	}
+	if err != nil {
+		return false, fmt.Errorf("claim: %w", err)
+	}
+	if !taken {
+		return true, nil
+	}
+	done, err := d.h.exists(ctx, to.Done)
+	if err != nil {
+		return false, fmt.Errorf("see whether it is done: %w", err)
+	}
+	if done || to.Once {
+		d.mark(ctx, codec.MarkDuplicate, d.word())
+		return false, nil
+	}
+	d.mark(ctx, codec.MarkStarted, d.word())
+	return true, nil
+}
+
+// isTaken reports whether the claim is another delivery's.
+func (d *delivered) isTaken(ctx context.Context) (bool, error) {
+	body, err := d.h.read(ctx, d.req.Detached.Holder)
+	if err != nil {
+		return false, err
+	}
+	var holder codec.Claim
+	if err := json.Unmarshal(body, &holder); err != nil {
+		return false, err
+	}
+	return holder.Instance != d.claim.Instance || holder.Delivery != d.claim.Delivery, nil
+}
+
+// record stores the reply, unless another delivery's is there.
+func (d *delivered) record(ctx context.Context, reply *codec.Reply) error {
+	var opts []codec.FrameOption
+	if d.req.Compress {
+		opts = append(opts, codec.Compress())
+	}
+	frame, err := codec.FrameReply(reply, opts...)
+	if err != nil {
+		return err
+	}
+	taken, err := d.h.create(ctx, d.req.Detached.Result, frame)
+	switch {
+	case errors.Is(err, errPerhapsOurs): // more likely than another's
+	case err != nil:
+		return fmt.Errorf("record the result of %d bytes: %w", frame.Size(), err)
+	case taken:
+		d.mark(ctx, codec.MarkDuplicate, d.word())
+		return nil
+	}
+	failed := 0
+	for i := range reply.Items {
+		if reply.Items[i].Err != nil {
+			failed++
+		}
+	}
+	if reply.Err != nil {
+		failed = d.req.Detached.Items
+	}
+	if failed > 0 {
+		d.mark(ctx, codec.MarkFailed, strconv.Itoa(failed))
+	}
+	return nil
+}
+
+// again reports whether another delivery may do better: nothing ran.
+func (d *delivered) again(problem *codec.Error) bool {
+	return problem != nil && problem.Kind == codec.KindStore && !problem.Final && !d.req.Detached.Once
+}
+
+// mark leaves a mark if it can. A missing one makes a report less exact, no result wrong.
+func (d *delivered) mark(ctx context.Context, mark, word string) {
+	to := d.req.Detached
+	if to.Marks.URL == "" {
+		return
+	}
+	if err := d.h.post(ctx, to.Marks, to.Prefix+mark+"."+word, text(nil)); err != nil {
+		fmt.Fprintf(os.Stderr, "lambdapool: agent: chunk %d of run %s: mark as %s: %v\n", d.req.Chunk, to.Run, mark, err)
+	}
+}
+
+// answer is what the platform gets: nobody reads it but the log.
+func (d *delivered) answer(err error) ([]byte, error) {
+	if err != nil {
+		return nil, fmt.Errorf("lambdapool: agent: chunk %d of run %s: %w", d.req.Chunk, d.req.Detached.Run, err)
+	}
+	return codec.EncodeReply(&codec.Reply{ID: d.req.ID})
+}

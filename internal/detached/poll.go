@@ -1,0 +1,31 @@
+package detached
+
+import "time"
+
+// How often a run is listed. One that moves is looked at often, one that stands still
+// seldom, and none so often that listing becomes the work: a listing of many pages takes
+// its time.
+const (
+	pollMin   = 250 * time.Millisecond
+	pollFirst = 500 * time.Millisecond
+	pollMax   = 15 * time.Second
+	pollShare = 4 // the interval is at least so many times what a listing took
+)
+
+// A Poll is the pace of listings. The zero value is ready to use.
+type Poll struct{ interval time.Duration }
+
+// Next returns how long to wait after a listing that took so long and showed
+// something new, or did not.
+func (p *Poll) Next(changed bool, took time.Duration) time.Duration {
+	switch {
+	case p.interval == 0:
+		p.interval = pollFirst
+	case changed:
+		p.interval /= 2
+	default:
+		p.interval += p.interval / 2
+	}
+	p.interval = min(max(p.interval, pollMin, pollShare*took), pollMax)
+	return p.interval
+}

@@ -1,0 +1,423 @@
+package lambdapool
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/internal/detached"
+	"github.com/lambdapool/lambdapool/internal/schedule"
+)
+
+// A Run is a detached run as this process sees it. What the run does is recorded in the
+// object store, whoever looks. It is safe for concurrent use. Close it when done with
+// it; [Executor.Close] does so too. The run goes on.
+type Run[R any] struct {
+	*follower
+
+	cfg  mapConfig
+	stop context.CancelFunc
+
+	once    sync.Once // makes the futures
+	futures []Future[R]
+	calls   []call
+	waiting sync.WaitGroup // for what is fetched for them
+}
+
+// attachTo finds the run id. f is its function; nil: the manifest says which.
+func attachTo[R any](ctx context.Context, e *Executor, f *Function, id string, opts []MapOption) (*Run[R], error) {
+	cfg, err := configure("attach", "", opts)
+	if err == nil && (cfg.detached.name != "" || cfg.detached.startWithin > 0 || cfg.detached.retention > 0 || cfg.chunk > 0 || cfg.parallel > 0) {
+		err = callError("attach", "", ErrBadArguments, errors.New("the run has begun: only FailOnTimeout and Progress apply"), "")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if ctx == nil {
+		return nil, callError("attach", "", ErrBadArguments, errors.New("the context is nil"), "pass context.Background()")
+	}
+	s, err := e.runStore("attach", "")
+	if err != nil {
+		return nil, err
+	}
+	m, err := e.manifest(ctx, s, id)
+	if err != nil {
+		return nil, err
+	}
+	if f == nil {
+		if f, err = e.registry.resolve(m.Func); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case f.name != m.Func:
+		err = fmt.Errorf("run %s is of %s, not of %s", m.ID, m.Func, f.name)
+	case f.fingerprint != m.Fingerprint:
+		theirs, mine := m.Shape, f.shape
+		if theirs == mine {
+			theirs, mine = m.Signature, f.signature
+		}
+		err = fmt.Errorf("%s: client %s, run %s", f.name, mine, theirs)
+	}
+	if err != nil {
+		return nil, callError("attach", f.name, ErrVersionMismatch, err, "attach with the program that started the run")
+	}
+	return newRun[R](e, f, m, s, cfg), nil
+}
+
+func newRun[R any](e *Executor, f *Function, m *detached.Manifest, s Store, cfg mapConfig) *Run[R] {
+	ctx, stop := context.WithCancel(e.base)
+	return &Run[R]{follower: newFollower(ctx, e, f, m, s), cfg: cfg, stop: stop}
+}
+
+// report returns what [Progress] is told with: sent calls while they are being sent, or -1.
+func (r *Run[R]) report() func(sent int, final bool) {
+	begun := time.Now()
+	var rate schedule.Rate
+	return func(sent int, final bool) {
+		if len(r.cfg.progress) == 0 {
+			return
+		}
+		r.mu.Lock()
+		counts := r.counts
+		r.mu.Unlock()
+		s := Snapshot{
+			Func: r.fn.name, Total: r.m.Items, Items: r.m.Items, Done: counts.done, Failed: counts.failed,
+			Running: counts.running, Queued: counts.queued, Invocations: r.m.Chunks(), Final: final, ETA: -1,
+		}
+		if sent >= 0 {
+			s.Items = min(sent, r.m.Items)
+			s.Queued, s.Invocations = s.Items, (s.Items+r.m.Chunk-1)/r.m.Chunk
+		}
+		now := time.Now()
+		s.Elapsed, s.Rate = now.Sub(begun), rate.Observe(now, s.Done)
+		if left := s.Total - s.Done; left == 0 {
+			s.ETA = 0
+		} else if s.Rate > 0 {
+			s.ETA = time.Duration(float64(left) / s.Rate * float64(time.Second))
+		}
+		for _, f := range r.cfg.progress {
+			r.e.contain("Progress", r.fn.name, func() { f(s) })
+		}
+	}
+}
+
+// ID returns the run's name, which [Attach] takes.
+func (r *Run[R]) ID() string { return r.m.ID }
+
+// Len returns how many calls the run has.
+func (r *Run[R]) Len() int { return r.m.Items }
+
+// Info returns what the run is, and until when it can be written and read.
+func (r *Run[R]) Info() RunInfo { return infoOf(r.m) }
+
+// Futures returns the futures of all calls, in the order of the input, finished or not. From
+// the first time on, results are fetched as they are recorded, and kept; [Run.Results] keeps
+// none. One listing of the run tells of all of its calls, a few times a second at most
+// and seldom while nothing moves.
+//
+// Canceling such a future gives up waiting; the call goes on. See [Run.Cancel].
+func (r *Run[R]) Futures() []*Future[R] {
+	r.once.Do(r.promise)
+	futures := make([]*Future[R], len(r.futures))
+	for i := range r.futures {
+		futures[i] = &r.futures[i]
+	}
+	return futures
+}
+
+// promise makes the futures, and has them fulfilled.
+func (r *Run[R]) promise() {
+	n := r.m.Items
+	r.futures, r.calls = make([]Future[R], n), make([]call, n)
+	now := time.Now()
+	for i := range r.futures {
+		f, c := &r.futures[i], &r.calls[i]
+		*c = call{promise: &f.promise, sink: f, accepted: now, detached: true, mayHaveRun: true}
+		f.exec, f.fn, f.promise.call = r.e, r.fn, c
+	}
+	if n == 0 {
+		return
+	}
+	r.e.following.Go(func() {
+		for o := range r.outcomes(r.base, r.report()) {
+			r.fulfil(o)
+		}
+	})
+}
+
+// fulfil ends the futures of a chunk.
+func (r *Run[R]) fulfil(o outcome) {
+	if o.chunk < 0 { // nothing more will come
+		for i := range r.futures {
+			c := &r.calls[i]
+			if c.claim() {
+				c.complete(r.given(o.err))
+			}
+		}
+		return
+	}
+	first, end := r.m.Span(o.chunk)
+	for i := first; i < end; i++ {
+		c := &r.calls[i]
+		reply := itemReply{err: o.err}
+		if o.err == nil {
+			reply = o.replies[i-first]
+		}
+		c.mu.Lock()
+		if !c.done {
+			stats := c.measured()
+			stats.Attempts, stats.Received, stats.Run = 1, o.size, o.agent.Run
+			stats.ColdStart, stats.MemoryPeak, stats.RequestID = o.agent.Cold, o.agent.PeakMemory, o.agent.RequestID
+		}
+		c.mu.Unlock()
+		if reply.err != nil {
+			reply.err = c.finalError(reply.err, schedule.Again)
+		}
+		c.finish(reply.value, reply.own, reply.err)
+	}
+}
+
+// given is the error of calls whose results nobody here will hear of.
+func (r *Run[R]) given(err error) *PoolError {
+	hint := fmt.Sprintf("the run goes on: attach to %s again", r.m.ID)
+	var known *InvokeError
+	if errors.As(err, &known) {
+		e := runFailure("follow run of", r.fn.name, known)
+		if e.Hint != "" {
+			hint = e.Hint + "; " + hint
+		}
+		e.Hint, e.Outcome = hint, OutcomeUnknown
+		return e
+	}
+	e := callError("follow run of", r.fn.name, ErrCanceled, ErrClosed, hint)
+	e.Outcome = OutcomeUnknown
+	return e
+}
+
+// Results yields what became of each call, as it ends, and keeps nothing: a run of any size
+// takes the memory of a few dozen invocations' results. Within an invocation the calls
+// come in the order of the input. It ends when all have ended, or with a result whose Index is
+// -1 and whose Err says why no more will come: ctx has ended, the run or its executor was closed, the
+// store refuses to be read, or with [FailOnTimeout] a call was not finished in time.
+func (r *Run[R]) Results(ctx context.Context) iter.Seq[Result[R]] {
+	return func(yield func(Result[R]) bool) {
+		report := r.report()
+		for o := range r.outcomes(ctx, report) {
+			if o.chunk < 0 {
+				yield(Result[R]{Index: -1, Err: r.ended(ctx, o.err)})
+				return
+			}
+			first, end := r.m.Span(o.chunk)
+			for i := first; i < end; i++ {
+				result := r.result(i, o, i-first)
+				if r.cfg.detached.failOnTimeout && notFinished(result.Err) {
+					yield(Result[R]{Index: -1, Err: result.Err})
+					return
+				}
+				if !yield(result) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// result decodes that of call i, at place k of its chunk.
+func (r *Run[R]) result(i int, o outcome, k int) Result[R] {
+	result := Result[R]{Index: i}
+	err := o.err
+	if err == nil {
+		err = o.replies[k].err
+	}
+	if err != nil {
+		c := call{promise: &promise{exec: r.e, fn: r.fn}}
+		err = c.finalError(err, schedule.Again)
+	} else {
+		err = decodeContained(&result.Value, r.fn, o.replies[k].value, o.replies[k].own)
+	}
+	if err != nil {
+		result.Err = &ItemError{Index: i, Err: err}
+	}
+	return result
+}
+
+// ended is why nobody waits any longer.
+func (r *Run[R]) ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		kind, cause := contextKind(ctx)
+		e := callError("wait for run of", r.fn.name, kind, cause, "the run goes on: attach to "+r.m.ID+" again")
+		e.Outcome = OutcomeUnknown
+		return e
+	}
+	return r.given(err)
+}
+
+// notFinished reports whether a call was not finished in time.
+func notFinished(err error) bool {
+	return errors.Is(err, ErrTimeout) || errors.Is(err, ErrExpired) || errors.Is(err, ErrUnknownOutcome)
+}
+
+// Wait waits for all calls and returns their values in the order of the input. Calls that
+// failed have a zero value there and an [ItemError] in the error, which joins them. When ctx ends
+// first, calls that have not ended fail with it, and the others' values are there: partial
+// results. With [FailOnTimeout], the first call that was not finished in time, and ctx, end the wait
+// with no values.
+func (r *Run[R]) Wait(ctx context.Context) ([]R, error) {
+	values, ended := make([]R, r.m.Items), make([]bool, r.m.Items)
+	failures := make([]error, r.m.Items)
+	for result := range r.Results(ctx) {
+		if result.Index >= 0 {
+			values[result.Index], failures[result.Index], ended[result.Index] = result.Value, result.Err, true
+			continue
+		}
+		if r.cfg.detached.failOnTimeout {
+			return nil, result.Err
+		}
+		for i := range ended {
+			if !ended[i] {
+				failures[i] = &ItemError{Index: i, Err: result.Err}
+			}
+		}
+	}
+	return values, errors.Join(failures...)
+}
+
+// A RunState is how many calls of a detached run stand where. Their sum is that of its calls.
+type RunState struct {
+	At        time.Time // the store's clock
+	Sent      int       // calls that the platform has accepted; the rest is being sent, or its client died
+	Queued    int       // no agent has begun them
+	Running   int       // an agent has begun them
+	Succeeded int
+	Failed    int // ended in an error of the function or the pool, other than the two below
+	Expired   int // not begun in time
+	Canceled  int
+
+	Deliveries int   // invocations that ran calls
+	Duplicates int   // deliveries that did not, or whose result came second: the platform delivers at least once
+	Bytes      int64 // of results
+	Chunks     []ChunkState
+}
+
+// A ChunkState is where one invocation of a detached run stands. Times are the store's.
+type ChunkState struct {
+	First, Calls int       // its calls: the position of the first in the input, and how many
+	State        string    // "queued", "running", "ended", "expired" or "canceled"
+	Started      time.Time // zero: not begun
+	Ended        time.Time // zero: not ended
+	Failed       int       // calls that ended in an error
+	Deliveries   int
+	Duplicates   int
+	Bytes        int64 // of its result
+}
+
+// State looks how far the run has come: one listing of its objects, however many there are to
+// a page. What is recorded as failed is counted by a mark beside the result; a result is
+// the truth where the two differ.
+func (r *Run[R]) State(ctx context.Context) (RunState, error) {
+	view := detached.NewView(r.m)
+	now, err := listRun(ctx, r.store, view, 0)
+	state := RunState{At: now}
+	if err == nil && view.SentSize > 0 {
+		var body []byte
+		if body, err = readObject(ctx, r.store, detached.SentKey(r.m.ID)); err == nil {
+			var sent *detached.Sent
+			if sent, err = detached.DecodeSent(body, r.m.Chunks()); err == nil {
+				for _, span := range sent.Ranges {
+					first, _ := r.m.Span(span[0])
+					_, end := r.m.Span(span[1])
+					state.Sent += end - first
+				}
+			}
+		}
+	}
+	if err != nil {
+		return state, runFailure("look at run of", r.fn.name, storeFailure("list", OutcomeUnknown, err))
+	}
+	state.Chunks = make([]ChunkState, len(view.Chunks))
+	for n := range view.Chunks {
+		first, end := r.m.Span(n)
+		state.add(&state.Chunks[n], &view.Chunks[n], first, end-first)
+	}
+	return state, nil
+}
+
+func (s *RunState) add(to *ChunkState, c *detached.Chunk, first, calls int) {
+	failed := failedOf(c, calls)
+	*to = ChunkState{
+		First: first, Calls: calls, Started: c.Started, Ended: c.Ended, Failed: failed,
+		Deliveries: c.Deliveries, Duplicates: c.Duplicates, Bytes: c.Size,
+	}
+	switch {
+	case !c.Over() && c.State == detached.Running:
+		to.State = "running"
+		s.Running += calls
+	case !c.Over():
+		to.State = "queued"
+		s.Queued += calls
+	case c.State == detached.Expired:
+		to.State = "expired"
+		s.Expired += calls
+	case c.State == detached.Canceled:
+		to.State = "canceled"
+		s.Canceled += calls
+	default:
+		to.State = "ended"
+		s.Failed += failed
+		s.Succeeded += calls - failed
+	}
+	s.Deliveries += c.Deliveries
+	s.Duplicates += c.Duplicates
+	s.Bytes += c.Size
+}
+
+// A Place is where a call runs, or ran.
+type Place struct {
+	Instance  string    // names the agent process; "" where a client ended the call without one
+	RequestID string    // the platform's
+	LogStream string    // of the function's log
+	At        time.Time // when it began, by the agent's clock
+}
+
+// Place returns where the first delivery of call i runs, or ran. It reads one object. The error is
+// an [ErrRunNotFound] where nobody has begun the call.
+func (r *Run[R]) Place(ctx context.Context, i int) (Place, error) {
+	if i < 0 || i >= r.m.Items {
+		return Place{}, callError("look at run of", r.fn.name, ErrBadArguments, fmt.Errorf("there is no call %d, the run has %d", i, r.m.Items), "")
+	}
+	body, err := readObject(ctx, r.store, detached.ChunkKey(r.m.ID, i/r.m.Chunk, detached.Claim))
+	var claim codec.Claim
+	if err == nil {
+		err = json.Unmarshal(body, &claim)
+	}
+	if err != nil {
+		return Place{}, runFailure("look at run of", r.fn.name, storeFailure(fmt.Sprintf("see where call %d runs", i), OutcomeUnknown, err))
+	}
+	return Place{Instance: claim.Instance, RequestID: claim.RequestID, LogStream: claim.LogStream, At: claim.At}, nil
+}
+
+// Cancel ends the calls that no agent has begun, with [ErrCanceled], for everybody who is
+// attached to the run; no agent will begin them any more. Calls that run are left alone:
+// nothing on Lambda stops them. It returns how many calls it ended, and blocks for as
+// long as a few requests to the store for each take.
+func (r *Run[R]) Cancel(ctx context.Context) (canceled int, err error) {
+	n, err := r.cancelQueued(ctx)
+	if err != nil {
+		return n, runFailure("cancel run of", r.fn.name, storeFailure(fmt.Sprintf("after %d calls", n), OutcomeUnknown, err))
+	}
+	return n, nil
+}
+
+// Close stops following the run. Futures that are not done end with [ErrCanceled] and
+// [ErrClosed]; the run goes on. It blocks until nothing more is fetched, returns nil, and may be called
+// repeatedly.
+func (r *Run[R]) Close() error {
+	r.stop()
+	return nil
+}

@@ -1,0 +1,605 @@
+package lambdapool
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+	"iter"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/internal/detached"
+	"github.com/lambdapool/lambdapool/internal/schedule"
+)
+
+const (
+	// sendParallel is how many chunks are being sent at once: enough to hide a
+	// network's latency, few enough to surprise nobody's rate limit.
+	sendParallel = 32
+
+	// singleCalls is up to how many calls each gets an invocation of its own; more
+	// are divided among as many.
+	singleCalls = 10_000
+
+	// sentInterval is how often a run says what was sent, which is also the sign of
+	// life of its sender. What was sent since is sent again after a crash.
+	sentInterval = time.Second
+
+	// longestTimeout is of one invocation, where the backend does not say: AWS Lambda's.
+	longestTimeout = 15 * time.Minute
+
+	// sentStale is after how much silence a sender is taken for dead.
+	sentStale = 15 * sentInterval
+)
+
+// A submission is a detached run on its way to the platform.
+type submission struct {
+	e      *Executor
+	fn     *Function
+	cfg    mapConfig
+	ctx    context.Context
+	store  Store
+	events Detacher
+	limits EventLimits
+
+	m     *detached.Manifest
+	begun time.Time     // this machine's clock when …
+	at    time.Time     // … the store's was this
+	marks Link          // to POST marks, or empty
+	view  *detached.View // what was there before, or nil
+
+	mu   sync.Mutex
+	sent detached.Sent
+	news bool // since the last time it was recorded
+}
+
+// newSubmission checks what a run is made of. fn is what Executor.Submit takes.
+func newSubmission(ctx context.Context, e *Executor, fn any, opts []MapOption) (*submission, error) {
+	if e == nil {
+		return nil, errNoExecutor()
+	}
+	f, err := e.registry.resolve(fn)
+	if err == nil {
+		err = e.check(ctx, f)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &submission{e: e, fn: f, ctx: ctx}
+	if s.cfg, err = configure("start run of", f.name, opts); err != nil {
+		return nil, err
+	}
+	if s.store, err = e.runStore("start run of", f.name); err != nil {
+		return nil, err
+	}
+	var ok bool
+	if s.events, ok = e.backend.(Detacher); !ok {
+		return nil, s.failure(ErrBadArguments, fmt.Errorf("backend %T cannot run what nobody waits for", e.backend), "")
+	}
+	s.limits = s.events.EventLimits()
+	e.mu.Lock()
+	closed := e.closed
+	e.mu.Unlock()
+	if closed {
+		return nil, s.failure(ErrClosed, nil, "the executor was shut down or closed")
+	}
+	return s, nil
+}
+
+// runStore returns the store that detached runs are recorded in.
+func (e *Executor) runStore(op, name string) (Store, error) {
+	s, ok := e.backend.(Storer)
+	if ok && s.Store() != nil {
+		return s.Store(), nil
+	}
+	hint := ""
+	if ok && s.StoreOption() != "" {
+		hint = "name one with " + s.StoreOption()
+	}
+	return nil, callError(op, name, ErrStore, errors.New("detached runs are recorded in an object store, and the backend has none"), hint)
+}
+
+func (s *submission) failure(kind, err error, hint string) *PoolError {
+	return callError("start run of", s.fn.name, kind, err, hint)
+}
+
+// stored is the failure of the store.
+func (s *submission) stored(op string, err error) *PoolError {
+	return runFailure("start run of", s.fn.name, storeFailure(op, OutcomeNotRun, err))
+}
+
+// runFailure turns what a backend or a store said into the error that a caller sees.
+func runFailure(op, name string, err *InvokeError) *PoolError {
+	return &PoolError{Op: op, Func: name, Kind: err.Kind, Err: err.Err, Outcome: err.Outcome, Hint: err.Hint, RequestID: err.RequestID}
+}
+
+// startRun sends a run of n calls, or what is left of it, and attaches to it.
+func startRun[R any](ctx context.Context, s *submission, n int, args iter.Seq2[[]byte, error]) (*Run[R], error) {
+	resumed, err := s.plan(n, args)
+	if err != nil {
+		return nil, err
+	}
+	r := newRun[R](s.e, s.fn, s.m, s.store, s.cfg)
+	if resumed && s.view == nil {
+		return r, nil // all of it is sent
+	}
+	if err := s.send(args, r.report()); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// plan makes the run's manifest, or finds it: then it reports so, and leaves the
+// view of what is there unless all of it is sent.
+func (s *submission) plan(n int, args iter.Seq2[[]byte, error]) (resumed bool, err error) {
+	c := &s.cfg.detached
+	id, input := c.name, ""
+	if id == "" {
+		id = time.Now().UTC().Format("20060102T150405Z") + "-" + strings.ToLower(rand.Text()[:8])
+	} else if input, err = s.identify(args); err != nil {
+		return false, err
+	}
+	there, err := s.store.List(s.ctx, detached.IndexKey(id), "")
+	if err != nil {
+		return false, s.stored("look for the run", err)
+	}
+	s.begun, s.at = time.Now(), there.Time
+	chunk := s.cfg.chunk
+	if chunk == 0 {
+		chunk = max(1, (n+singleCalls-1)/singleCalls)
+	}
+	if n > 0 && (n+chunk-1)/chunk > detached.MaxChunks {
+		return false, s.failure(ErrBadArguments, fmt.Errorf("%d calls, %d in one invocation, are more than %d invocations", n, chunk, detached.MaxChunks), "set a larger ChunkSize")
+	}
+	m := &detached.Manifest{
+		ID: id, Func: s.fn.name, Shape: s.fn.shape, Signature: s.fn.signature, Fingerprint: s.fn.fingerprint,
+		Input: input, Items: n, Chunk: chunk, Once: !s.fn.idempotent, Retries: s.limits.Retries, Created: s.at,
+	}
+	s.m = m
+	if len(there.Objects) > 0 && there.Objects[0].Key == detached.IndexKey(id) {
+		return true, s.resume(n)
+	}
+	if err := s.schedule(m); err != nil {
+		return false, err
+	}
+	if err := s.outlives(); err != nil {
+		return false, err
+	}
+	body, err := m.Encode()
+	if err != nil {
+		return false, s.failure(ErrEncode, err, "")
+	}
+	err = s.store.Create(s.ctx, detached.IndexKey(id), bytes.NewReader(body), int64(len(body)), sha256.Sum256(body))
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return true, s.resume(n)
+	case err != nil:
+		return false, s.stored("record the run", err)
+	}
+	return false, nil
+}
+
+// schedule sets until when the run may begin, be recorded and be kept.
+func (s *submission) schedule(m *detached.Manifest) error {
+	c := &s.cfg.detached
+	timeout := s.e.limits.Timeout
+	if timeout == 0 {
+		timeout = longestTimeout
+	}
+	age := s.limits.Age
+	if age == 0 {
+		age = defaultEventAge
+	}
+	if c.startWithin > age {
+		return s.failure(ErrBadArguments, fmt.Errorf("StartWithin(%v): the platform keeps no request for longer than %v", c.startWithin, age), "")
+	}
+	if c.startWithin > 0 {
+		age = c.startWithin
+	}
+	retention := c.retention
+	if retention == 0 {
+		retention = defaultRetention
+	}
+	m.Timeout = detached.Duration(timeout)
+	m.StartBy = m.Created.Add(age)
+	m.RecordBy = m.StartBy.Add(timeout + detached.RecordMargin)
+	m.KeepUntil = m.Created.Add(retention)
+	if m.KeepUntil.Before(m.RecordBy) {
+		return s.failure(ErrBadArguments,
+			fmt.Errorf("Retention(%v): results may be recorded for %v", retention, m.RecordBy.Sub(m.Created)), "keep the run longer, or have it start within less")
+	}
+	return nil
+}
+
+// outlives refuses a run that links signed now could not record.
+func (s *submission) outlives() error {
+	until, err := s.store.LinkedUntil(s.ctx)
+	if err != nil {
+		return s.stored("sign links", err)
+	}
+	if until.IsZero() || !until.Before(s.m.RecordBy) {
+		return nil
+	}
+	hint := "sign in again, with credentials that last longer"
+	if most := until.Sub(s.at) - s.m.RecordBy.Sub(s.m.StartBy); most >= time.Minute {
+		hint += fmt.Sprintf(", or allow StartWithin(%v) at most", most.Truncate(time.Minute))
+	}
+	return s.failure(ErrStore, fmt.Errorf("the run may record results until %s, but what is signed now ends at %s, with the credentials",
+		s.m.RecordBy.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339)), hint)
+}
+
+// identify returns a hash of all encoded arguments.
+func (s *submission) identify(args iter.Seq2[[]byte, error]) (string, error) {
+	h := sha256.New()
+	i := 0
+	for data, err := range args {
+		if err != nil {
+			return "", &ItemError{Index: i, Err: err}
+		}
+		identifyItem(h, data)
+		i++
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func identifyItem(h hash.Hash, data []byte) {
+	var size [8]byte
+	binary.BigEndian.PutUint64(size[:], uint64(len(data)))
+	_, _ = h.Write(size[:]) // never fails
+	_, _ = h.Write(data)
+}
+
+// resume takes up the run that is there.
+func (s *submission) resume(n int) error {
+	want := s.m
+	m, err := s.e.manifest(s.ctx, s.store, want.ID)
+	if err != nil {
+		return err
+	}
+	s.m = m
+	other := ""
+	switch {
+	case m.Func != want.Func || m.Fingerprint != want.Fingerprint:
+		other = fmt.Sprintf("it calls %s, %s", m.Func, m.Shape)
+	case m.Items != n:
+		other = fmt.Sprintf("it has %d calls, not %d", m.Items, n)
+	case m.Input != want.Input:
+		other = "it has other arguments"
+	}
+	if other != "" {
+		return s.failure(ErrRunExists, fmt.Errorf("%s is another run: %s", m.ID, other), "choose another name, or delete that run")
+	}
+	view := detached.NewView(m)
+	now, err := listRun(s.ctx, s.store, view, 0)
+	if err != nil {
+		return s.stored("look what is sent", err)
+	}
+	if view.SentSize > 0 {
+		sent, err := s.readSent()
+		if err != nil {
+			return s.stored("look what is sent", err)
+		}
+		s.sent = *sent
+	}
+	switch {
+	case s.sent.Done, now.After(m.StartBy):
+		return nil
+	case now.Sub(view.Sent) < sentStale || view.Sent.IsZero() && now.Sub(m.Created) < sentStale:
+		return s.failure(ErrRunExists, fmt.Errorf("%s is being sent: its client was last heard of %v ago", m.ID, now.Sub(maxTime(view.Sent, m.Created)).Truncate(time.Second)),
+			fmt.Sprintf("attach to it; if that client is dead, start the run again in %v", sentStale))
+	}
+	s.view = view
+	return s.outlives()
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func (s *submission) readSent() (*detached.Sent, error) {
+	body, err := readObject(s.ctx, s.store, detached.SentKey(s.m.ID))
+	if err != nil {
+		return nil, err
+	}
+	return detached.DecodeSent(body, s.m.Chunks())
+}
+
+// send has the platform queue every chunk that it has not got.
+func (s *submission) send(args iter.Seq2[[]byte, error], report func(sent int, final bool)) error {
+	s.news = true
+	if err := s.record(); err != nil { // a sign of life before anything else
+		return err
+	}
+	var err error
+	s.marks, err = s.store.LinkUnder(s.ctx, detached.RunPrefix(s.m.ID), s.life(s.m.RecordBy))
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return s.stored("sign links", err)
+	}
+	stop := s.keepRecording(report)
+	err = s.sendAll(args)
+	s.mu.Lock()
+	s.sent.Done = err == nil
+	s.news = true
+	sent := s.sent.Len()
+	s.mu.Unlock()
+	stop()
+	if last := s.record(); err == nil {
+		err = last
+	}
+	report(sent*s.m.Chunk, true)
+	if err == nil {
+		return nil
+	}
+	return s.unfinished(err, sent)
+}
+
+// unfinished adds to an error what became of the run. If nothing was sent, there is no run.
+func (s *submission) unfinished(err error, sent int) error {
+	hint := fmt.Sprintf("%d of %d invocations of run %s are sent, and go on; ", sent, s.m.Chunks(), s.m.ID)
+	if sent == 0 && s.view == nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), storeCleanup)
+		defer cancel()
+		if deleteRun(ctx, s.store, s.m.ID) == nil {
+			return err
+		}
+	}
+	if s.m.Input != "" {
+		hint += "start it again under its name to send the rest"
+	} else {
+		hint += "attach to it, or cancel it"
+	}
+	var pool *PoolError
+	if errors.As(err, &pool) {
+		if pool.Hint != "" {
+			hint = pool.Hint + "; " + hint
+		}
+		pool.Hint = hint
+	}
+	return err
+}
+
+// keepRecording records what was sent from time to time until it is stopped.
+func (s *submission) keepRecording(report func(sent int, final bool)) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(sentInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+			}
+			s.mu.Lock()
+			s.news = true // a sign of life, if nothing else
+			sent := s.sent.Len()
+			s.mu.Unlock()
+			report(sent*s.m.Chunk, false)
+			if err := s.record(); err != nil && s.ctx.Err() == nil {
+				s.e.logger.Warn("lambdapool: record what was sent", "run", s.m.ID, "error", err)
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
+	}
+}
+
+// record stores what was sent.
+func (s *submission) record() error {
+	s.mu.Lock()
+	if !s.news {
+		s.mu.Unlock()
+		return nil
+	}
+	s.news = false
+	body, err := s.sent.Encode()
+	s.mu.Unlock()
+	if err == nil {
+		err = putObject(context.WithoutCancel(s.ctx), s.store, detached.SentKey(s.m.ID), body)
+	}
+	if err != nil {
+		return s.stored("record what was sent", err)
+	}
+	return nil
+}
+
+// sendAll sends the chunks that are not sent, several at once.
+func (s *submission) sendAll(args iter.Seq2[[]byte, error]) error {
+	g, ctx := errgroup.WithContext(s.ctx)
+	g.SetLimit(sendParallel)
+	before := make(map[int]bool)
+	for _, r := range s.sent.Ranges {
+		for chunk := r[0]; chunk <= r[1]; chunk++ {
+			before[chunk] = true
+		}
+	}
+	items := make([][]byte, 0, s.m.Chunk)
+	chunk, index := 0, 0
+	flush := func() {
+		if len(items) == 0 {
+			return
+		}
+		n, batch := chunk, items
+		chunk, items = chunk+1, make([][]byte, 0, s.m.Chunk)
+		if before[n] || s.view != nil && s.view.Chunks[n].State != detached.Queued {
+			s.accepted(n)
+			return
+		}
+		g.Go(func() error {
+			if err := s.sendChunk(ctx, n, batch); err != nil {
+				return err
+			}
+			s.accepted(n)
+			return nil
+		})
+	}
+	var bad error
+	for data, err := range args {
+		if err != nil {
+			bad = &ItemError{Index: index, Err: err}
+			break
+		}
+		items = append(items, data)
+		index++
+		if len(items) == s.m.Chunk {
+			flush()
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if bad == nil && ctx.Err() == nil {
+		flush()
+	}
+	err := g.Wait()
+	switch {
+	case bad != nil:
+		return bad
+	case s.ctx.Err() != nil:
+		kind, cause := contextKind(s.ctx)
+		return s.failure(kind, cause, "")
+	default:
+		return err
+	}
+}
+
+func (s *submission) accepted(chunk int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent.Add(chunk)
+	s.news = true
+}
+
+// life is how long a link must live that ends at a time of the store's.
+func (s *submission) life(until time.Time) time.Duration {
+	return max(until.Sub(s.at)-time.Since(s.begun), time.Second)
+}
+
+// sendChunk has one chunk queued. Sending it again is harmless, whatever became of the
+// last try: whoever begins it first has claimed it.
+func (s *submission) sendChunk(ctx context.Context, chunk int, items [][]byte) error {
+	var rejected int
+	for try := 1; ; try++ {
+		payload, err := s.payload(ctx, chunk, items)
+		if err == nil {
+			_, err = s.invoke(ctx, &Request{Payload: payload, Registry: s.e.registry})
+		}
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		a, refusal := s.e.retry.classify(err)
+		a.Outcome, a.Left = schedule.NotRun, schedule.Forever
+		if !a.Throttled {
+			rejected++
+		}
+		a.Tries, a.Rejected = try, rejected
+		d := s.e.retry.Decide(a, s.e.random)
+		if !d.Retry() {
+			if refusal == nil {
+				refusal = &InvokeError{Kind: ErrUnreachable, Err: err}
+			}
+			return runFailure("start run of", s.fn.name, refusal)
+		}
+		select {
+		case <-time.After(d.After):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// invoke calls the backend and contains its panics.
+func (s *submission) invoke(ctx context.Context, r *Request) (id string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in backend %T: %v", s.events, p)
+		}
+	}()
+	return s.events.InvokeEvent(ctx, r)
+}
+
+// payload makes the request of a chunk, and stores its arguments where an event has
+// no room for them.
+func (s *submission) payload(ctx context.Context, chunk int, items [][]byte) ([]byte, error) {
+	d := &codec.Detached{Run: s.m.ID, Items: len(items), Once: s.m.Once, Prefix: detached.ChunkName(chunk) + "/", Marks: s.marks}
+	for _, link := range []struct {
+		to    *Link
+		make  func(context.Context, string, time.Duration) (Link, error)
+		name  string
+		until time.Time
+	}{
+		{&d.Claim, s.store.LinkCreate, detached.Claim, s.m.StartBy},
+		{&d.Holder, s.store.LinkGet, detached.Claim, s.m.RecordBy},
+		{&d.Result, s.store.LinkCreate, detached.Result, s.m.RecordBy},
+		{&d.Done, s.store.LinkGet, detached.Result, s.m.RecordBy},
+	} {
+		var err error
+		if *link.to, err = link.make(ctx, detached.ChunkKey(s.m.ID, chunk, link.name), s.life(link.until)); err != nil {
+			return nil, storeFailure("sign links", OutcomeNotRun, err)
+		}
+	}
+	r := &codec.Request{
+		ID: s.e.prefix + strconv.FormatUint(s.e.sequence.Add(1), 36), Func: s.fn.name, Shape: s.fn.fingerprint,
+		Parallel: s.cfg.parallel, Compress: s.e.payloads.compress, Chunk: chunk + 1, Items: items, Detached: d,
+	}
+	payload, frame, err := s.encode(r)
+	if err != nil || frame == nil {
+		return payload, err
+	}
+	key := detached.ChunkKey(s.m.ID, chunk, detached.Args)
+	if err := s.store.Put(ctx, key, frame.Reader(), frame.Size(), frame.Sum()); err != nil {
+		return nil, storeFailure(fmt.Sprintf("store arguments of %d bytes", frame.Size()), OutcomeNotRun, err)
+	}
+	from, err := s.store.LinkGet(ctx, key, s.life(s.m.RecordBy))
+	if err != nil {
+		return nil, storeFailure("sign links", OutcomeNotRun, err)
+	}
+	r.Items, r.Stored = nil, frame.Stored(from)
+	return encodeRequest(r)
+}
+
+// encode returns the request as it is sent, or the frame of its items if they have to be
+// stored.
+func (s *submission) encode(r *codec.Request) ([]byte, *codec.Frame, error) {
+	total := itemOverhead * len(r.Items)
+	for _, item := range r.Items {
+		total += len(item)
+	}
+	var opts []codec.FrameOption
+	if r.Compress && total >= codec.CompressFrom {
+		opts = append(opts, codec.Compress())
+	}
+	limit := s.limits.Request
+	if above := s.store.Threshold(); above > 0 && (limit == 0 || above < limit) {
+		limit = above
+	}
+	if limit == 0 || total <= limit {
+		payload, err := encodeRequest(r, opts...)
+		if err != nil || limit == 0 || len(payload) <= limit {
+			return payload, nil, err
+		}
+	}
+	frame, err := codec.FrameRequest(r, opts...)
+	if err != nil {
+		return nil, nil, &InvokeError{Outcome: OutcomeNotRun, Kind: ErrTooLarge, Err: err, Permanent: true}
+	}
+	return nil, frame, nil
+}
