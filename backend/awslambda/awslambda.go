@@ -212,7 +212,7 @@ func (b *Backend) Invoke(ctx context.Context, req *lambdapool.Request) (*lambdap
 	}
 	start := time.Now()
 	resp, ierr := b.invoke(ctx, req)
-	b.record(ctx, req, resp, ierr, time.Since(start))
+	b.record(ctx, "invoke", req, resp, ierr, time.Since(start))
 	return result(resp, ierr)
 }
 
@@ -232,36 +232,47 @@ func (b *Backend) invoke(ctx context.Context, req *lambdapool.Request) (*lambdap
 		return nil, notSent(lambdapool.ErrTooLarge,
 			fmt.Errorf("the request has %d bytes, Lambda takes %d", n, codec.MaxRequest), hintTooLarge)
 	}
-	body := newBody(req.Payload, !b.traced)
-	defer body.wait()
-	caller := ctx
-	ctx, done := b.guard.watch(ctx)
+	within, done := b.guard.watch(ctx)
 	defer done()
-
-	d := &delivery{}
-	if !b.traced {
-		d.conn.Store(true) // nobody will say so
-	}
-	r := b.template.request(httptrace.WithClientTrace(ctx, d.trace()))
-	r.ContentLength = int64(len(req.Payload))
-	creds, ierr := b.sign(ctx, r, req.Payload)
+	resp, data, creds, ierr := b.send(ctx, within, req.Payload, nil)
 	if ierr != nil {
 		return nil, ierr
-	}
-	r.Body, r.GetBody = body.open(), body.reopen
-	resp, err := b.transport.RoundTrip(r)
-	if err != nil {
-		return nil, b.lost(caller, ctx, d.outcome(), err)
-	}
-	b.reached.Store(true)
-	data, err := readBody(resp)
-	if err != nil {
-		return nil, b.cut(caller, ctx, resp, err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, b.refused(resp, data, creds)
 	}
 	return b.answered(resp, data)
+}
+
+// send sends the payload at most once, with the prepared header as alter leaves it,
+// and reads the answer. ctx is the caller's within the guard.
+func (b *Backend) send(caller, ctx context.Context, payload []byte, alter func(http.Header)) (*http.Response, []byte, aws.Credentials, *lambdapool.InvokeError) {
+	body := newBody(payload, !b.traced)
+	defer body.wait()
+	d := &delivery{}
+	if !b.traced {
+		d.conn.Store(true) // nobody will say so
+	}
+	r := b.template.request(httptrace.WithClientTrace(ctx, d.trace()))
+	if alter != nil {
+		alter(r.Header)
+	}
+	r.ContentLength = int64(len(payload))
+	creds, ierr := b.sign(ctx, r, payload)
+	if ierr != nil {
+		return nil, nil, creds, ierr
+	}
+	r.Body, r.GetBody = body.open(), body.reopen
+	resp, err := b.transport.RoundTrip(r)
+	if err != nil {
+		return nil, nil, creds, b.lost(caller, ctx, d.outcome(), err)
+	}
+	b.reached.Store(true)
+	data, err := readBody(resp)
+	if err != nil && resp.StatusCode != http.StatusAccepted { // that one's header says all
+		return nil, nil, creds, b.cut(caller, ctx, resp, err)
+	}
+	return resp, data, creds, nil
 }
 
 // sign retrieves the credentials, from a cache but for the first time and when

@@ -33,6 +33,9 @@ type guard struct {
 type noReplyError struct{ limit, margin time.Duration }
 
 func (e *noReplyError) Error() string {
+	if e.limit == 0 {
+		return fmt.Sprintf("no answer within %v: the connection was lost without a trace", e.margin)
+	}
 	return fmt.Sprintf("no reply within the function's timeout of %v and %v more: the connection was lost without a trace", e.limit, e.margin)
 }
 

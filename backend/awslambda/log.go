@@ -9,7 +9,7 @@ import (
 )
 
 // record logs one attempt: what it was and how it ended, nothing of what it said.
-func (b *Backend) record(ctx context.Context, req *lambdapool.Request, resp *lambdapool.Response, ierr *lambdapool.InvokeError, took time.Duration) {
+func (b *Backend) record(ctx context.Context, what string, req *lambdapool.Request, resp *lambdapool.Response, ierr *lambdapool.InvokeError, took time.Duration) {
 	if !b.log.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
@@ -18,18 +18,21 @@ func (b *Backend) record(ctx context.Context, req *lambdapool.Request, resp *lam
 		slog.Duration("took", took),
 		slog.Int("request_bytes", len(req.Payload)),
 	}
-	if ierr != nil {
+	switch {
+	case ierr != nil:
 		attrs = append(attrs,
 			slog.String("request_id", ierr.RequestID),
 			slog.String("outcome", ierr.Outcome.String()),
 			slog.Bool("permanent", ierr.Permanent),
 			slog.String("error", ierr.Error()))
-	} else {
+	case what == eventRecord:
+		attrs = append(attrs, slog.String("request_id", resp.RequestID))
+	default:
 		attrs = append(attrs,
 			slog.String("request_id", resp.RequestID),
 			slog.String("outcome", lambdapool.OutcomeRan.String()),
 			slog.String("version", resp.ExecutedVersion),
 			slog.Int("reply_bytes", len(resp.Payload)))
 	}
-	b.log.LogAttrs(ctx, slog.LevelDebug, "invoke", attrs...)
+	b.log.LogAttrs(ctx, slog.LevelDebug, what, attrs...)
 }
