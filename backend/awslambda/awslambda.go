@@ -108,6 +108,9 @@ func New(ctx context.Context, functionName string, opts ...Option) (*Backend, er
 			Rate:     schedule.LambdaRate,
 		},
 	}
+	if store != nil {
+		store.clock.lambda = &b.clock // until the store has answered
+	}
 	b.guard = &guard{margin: guardMargin, lookup: b.functionTimeout(life, cfg)}
 	if o.timeout > 0 {
 		b.limits.Timeout = o.timeout

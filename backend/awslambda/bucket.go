@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"slices"
 	"time"
@@ -19,28 +20,25 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	smithy "github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/lambdapool/lambdapool"
 )
 
-const (
-	// maxLink is the longest life of a pre-signed URL. Source:
-	// docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html, 2026-11.
-	maxLink = 7 * 24 * time.Hour
-
-	// maxDelete is how many keys DeleteObjects takes. Source:
-	// docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html, 2026-11.
-	maxDelete = 1000
-)
+// maxDelete is how many keys DeleteObjects takes. Source:
+// docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html, 2026-11.
+const maxDelete = 1000
 
 // A bucket is the store on S3. It is safe for concurrent use.
 type bucket struct {
 	bucketOptions
 
-	client  *s3.Client
-	presign *s3.PresignClient
-	creds   aws.CredentialsProvider
-	close   func()
+	client *s3.Client
+	creds  aws.CredentialsProvider
+	retry  aws.Retryer
+	clock  storeClock
+	signer linkSigner
+	close  func()
 }
 
 var _ lambdapool.Store = (*bucket)(nil)
@@ -62,6 +60,8 @@ func newBucket(cfg aws.Config, o options) (*bucket, error) {
 		return nil, errors.New("WithBucket: links cannot be signed without credentials")
 	}
 	b := &bucket{bucketOptions: *o.bucket, creds: cfg.Credentials}
+	// The quota that the default keeps would fail calls when S3 slows all of them down.
+	b.retry = retry.NewStandard(func(ro *retry.StandardOptions) { ro.RateLimiter = ratelimit.None })
 	var transport http.RoundTripper
 	var err error
 	b.client = s3.NewFromConfig(cfg, func(so *s3.Options) {
@@ -75,16 +75,15 @@ func newBucket(cfg aws.Config, o options) (*bucket, error) {
 		// Put brings its own checksum, and a link must not fix that of an empty body.
 		so.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		so.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-		// The quota that the default keeps would fail calls when S3 slows all of them down.
-		so.Retryer = retry.NewStandard(func(ro *retry.StandardOptions) { ro.RateLimiter = ratelimit.None })
+		so.Retryer = b.retry
 		if transport, _, err = newTransport(so.HTTPClient, o.workers, o.transport); err == nil {
-			so.HTTPClient = asClient{transport}
+			so.HTTPClient = asClient{&timed{transport, &b.clock}}
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	b.presign = s3.NewPresignClient(b.client)
+	b.signer = newLinkSigner(b.client, b.name)
 	b.close = func() {
 		if t, ok := transport.(*http.Transport); ok {
 			t.CloseIdleConnections()
@@ -104,16 +103,93 @@ func (b *bucket) kms() *string {
 
 func (b *bucket) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, sum [sha256.Size]byte) error {
 	ctx = v4.SetPayloadHash(ctx, hex.EncodeToString(sum[:])) // it need not be computed again to be signed
-	_, err := b.client.PutObject(ctx, &s3.PutObjectInput{
+	_, err := b.client.PutObject(ctx, b.object(key, body, size, sum))
+	return b.failure("PUT", key, err)
+}
+
+// object is what is put.
+func (b *bucket) object(key string, body io.Reader, size int64, sum [sha256.Size]byte) *s3.PutObjectInput {
+	return &s3.PutObjectInput{
 		Bucket: &b.name, Key: b.key(key), Body: body, ContentLength: &size,
 		ChecksumSHA256:       aws.String(base64.StdEncoding.EncodeToString(sum[:])),
 		ServerSideEncryption: b.sse, SSEKMSKeyId: b.kms(),
-	})
-	return b.failure("PUT", key, err)
+	}
+}
+
+func (b *bucket) Create(ctx context.Context, key string, body io.ReadSeeker, size int64, sum [sha256.Size]byte) error {
+	ctx = v4.SetPayloadHash(ctx, hex.EncodeToString(sum[:]))
+	in := b.object(key, body, size, sum)
+	in.IfNoneMatch = aws.String("*")
+	// Each try is its own: after one whose answer was lost the object may be there because
+	// of it, which is no failure.
+	once := func(o *s3.Options) { o.Retryer = aws.NopRetryer{} }
+	unsure := false
+	for try := 1; ; try++ {
+		_, err := b.client.PutObject(ctx, in, once)
+		status, code := refusalOf(err)
+		switch {
+		case err == nil, status == http.StatusPreconditionFailed && unsure && b.holds(ctx, key, size, sum):
+			return nil
+		case status == http.StatusPreconditionFailed:
+			return b.failure("PUT", key, fmt.Errorf("%w: %w", fs.ErrExist, err))
+		case try == b.retry.MaxAttempts(), ctx.Err() != nil, !b.retry.IsErrorRetryable(err) && code != "ConditionalRequestConflict":
+			return b.failure("PUT", key, err)
+		}
+		unsure = unsure || status == 0 || status >= http.StatusInternalServerError
+		pause, err := b.retry.RetryDelay(try, err)
+		if err == nil {
+			err = sleep(ctx, pause)
+		}
+		if err == nil {
+			_, err = body.Seek(0, io.SeekStart)
+		}
+		if err != nil {
+			return b.failure("PUT", key, err)
+		}
+	}
+}
+
+// refusalOf returns what S3 answered, or 0.
+func refusalOf(err error) (status int, code string) {
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) {
+		status = response.HTTPStatusCode()
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		code = api.ErrorCode()
+	}
+	return status, code
+}
+
+// holds says whether the object at key is the one of these bytes.
+func (b *bucket) holds(ctx context.Context, key string, size int64, sum [sha256.Size]byte) bool {
+	body, n, err := b.Open(ctx, key)
+	if err != nil {
+		return false
+	}
+	defer body.Close()
+	hash := sha256.New()
+	_, err = io.Copy(hash, body)
+	return err == nil && n == size && [sha256.Size]byte(hash.Sum(nil)) == sum
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (b *bucket) Open(ctx context.Context, key string) (io.ReadCloser, int64, error) {
 	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: b.key(key)})
+	if _, code := refusalOf(err); code == "NoSuchKey" {
+		err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	}
 	if err != nil {
 		return nil, 0, b.failure("GET", key, err)
 	}
@@ -152,52 +228,6 @@ func (b *bucket) delete(ctx context.Context, keys []string) error {
 
 func (b *bucket) Threshold() int { return b.threshold }
 
-func (b *bucket) LinkGet(ctx context.Context, key string, life time.Duration) (lambdapool.Link, error) {
-	return b.link(ctx, key, life, func(sign func(*s3.PresignOptions)) (string, http.Header, error) {
-		r, err := b.presign.PresignGetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: b.key(key)}, sign)
-		if err != nil {
-			return "", nil, err
-		}
-		return r.URL, r.SignedHeader, nil
-	})
-}
-
-func (b *bucket) LinkPut(ctx context.Context, key string, life time.Duration) (lambdapool.Link, error) {
-	return b.link(ctx, key, life, func(sign func(*s3.PresignOptions)) (string, http.Header, error) {
-		r, err := b.presign.PresignPutObject(ctx, &s3.PutObjectInput{
-			Bucket: &b.name, Key: b.key(key), ServerSideEncryption: b.sse, SSEKMSKeyId: b.kms(),
-		}, sign)
-		if err != nil {
-			return "", nil, err
-		}
-		return r.URL, r.SignedHeader, nil
-	})
-}
-
-// link signs a link. It ends at the latest when the credentials do that sign it.
-func (b *bucket) link(ctx context.Context, key string, life time.Duration, presign func(func(*s3.PresignOptions)) (string, http.Header, error)) (lambdapool.Link, error) {
-	life = max(time.Second, min(life, maxLink)).Round(time.Second)
-	link := lambdapool.Link{Expires: time.Now().Add(life), Header: map[string]string{}}
-	creds, err := b.creds.Retrieve(ctx)
-	if err != nil {
-		return link, notSent(lambdapool.ErrAccessDenied, fmt.Errorf("no AWS credentials: %w", err), "")
-	}
-	if creds.CanExpire && creds.Expires.Before(link.Expires) {
-		link.Expires = creds.Expires
-	}
-	url, header, err := presign(s3.WithPresignExpires(life))
-	if err != nil {
-		return link, b.failure("sign a link to", key, err)
-	}
-	link.URL = url
-	for name := range header {
-		if name != "Host" && name != "Content-Length" { // net/http sets them
-			link.Header[name] = header.Get(name)
-		}
-	}
-	return link, nil
-}
-
 // failure says what S3's refusal means for another try.
 func (b *bucket) failure(op, key string, err error) error {
 	if err == nil {
@@ -211,7 +241,7 @@ func (b *bucket) failure(op, key string, err error) error {
 	switch code := api.ErrorCode(); code {
 	case "AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden", "KMS.AccessDeniedException", "AccessDeniedException":
 		e.Kind, e.Permanent = lambdapool.ErrAccessDenied, true
-		e.Hint = fmt.Sprintf("the client needs s3:PutObject, s3:GetObject and s3:DeleteObject on arn:aws:s3:::%s/%s*", b.name, b.prefix)
+		e.Hint = fmt.Sprintf("the client needs s3:PutObject, s3:GetObject and s3:DeleteObject on arn:aws:s3:::%s/%s*, and s3:ListBucket on the bucket", b.name, b.prefix)
 		if b.kmsKey != "" {
 			e.Hint += ", and kms:GenerateDataKey and kms:Decrypt on the key"
 		}
@@ -223,24 +253,4 @@ func (b *bucket) failure(op, key string, err error) error {
 		e.Hint = "check the bucket's name, and its region with awslambda.BucketRegion"
 	}
 	return e
-}
-
-func (b *bucket) Create(context.Context, string, io.ReadSeeker, int64, [sha256.Size]byte) error {
-	return errors.ErrUnsupported
-}
-
-func (b *bucket) LinkCreate(context.Context, string, time.Duration) (lambdapool.Link, error) {
-	return lambdapool.Link{}, errors.ErrUnsupported
-}
-
-func (b *bucket) LinkUnder(context.Context, string, time.Duration) (lambdapool.Link, error) {
-	return lambdapool.Link{}, errors.ErrUnsupported
-}
-
-func (b *bucket) LinkedUntil(context.Context) (time.Time, error) {
-	return time.Time{}, errors.ErrUnsupported
-}
-
-func (b *bucket) List(context.Context, string, string) (lambdapool.Listing, error) {
-	return lambdapool.Listing{}, errors.ErrUnsupported
 }

@@ -24,6 +24,7 @@ type bucketOptions struct {
 	region    string
 	endpoint  string
 	pathStyle bool
+	eachLink  bool
 	sse       types.ServerSideEncryption
 	kmsKey    string
 }
@@ -149,6 +150,16 @@ func BucketEndpoint(endpoint string) BucketOption {
 func PathStyle() BucketOption {
 	return func(b *bucketOptions) error {
 		b.pathStyle = true
+		return nil
+	}
+}
+
+// SignEachLink is for S3-compatible stores that take no forms (POST policies), such as
+// Cloudflare R2: each result that may be large gets a link of its own. By default one
+// signature serves all results of an executor for a while.
+func SignEachLink() BucketOption {
+	return func(b *bucketOptions) error {
+		b.eachLink = true
 		return nil
 	}
 }

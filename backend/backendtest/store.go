@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +25,12 @@ func RunStore(t *testing.T, s lambdapool.Store, transport http.RoundTripper) {
 	t.Helper()
 	st := &storeSuite{s, transport}
 	t.Run("Objects", st.testObjects)
+	t.Run("Create", st.testCreate)
+	t.Run("List", st.testList)
 	t.Run("Links", st.testLinks)
+	t.Run("CreationLinks", st.testCreationLinks)
+	t.Run("Forms", st.testForms)
+	t.Run("LinkedUntil", st.testLinkedUntil)
 	t.Run("Secrets", st.testSecrets)
 	t.Run("Canceled", st.testCanceled)
 	t.Run("Concurrent", st.testConcurrent)
@@ -61,47 +70,6 @@ func (s *storeSuite) read(t *testing.T, key string) []byte {
 	return data
 }
 
-func (s *storeSuite) link(t *testing.T, method, key string, life time.Duration) lambdapool.Link {
-	t.Helper()
-	sign := s.LinkGet
-	if method == http.MethodPut {
-		sign = s.LinkPut
-	}
-	link, err := sign(short(t), key, life)
-	if err != nil {
-		t.Fatalf("link: %v", err)
-	}
-	if left := time.Until(link.Expires); left <= 0 || left > life+time.Second {
-		t.Errorf("a link for %v ends in %v", life, left)
-	}
-	return link
-}
-
-// use sends what a link allows, or what change makes of it.
-func (s *storeSuite) use(t *testing.T, method string, link lambdapool.Link, body []byte, change ...func(*http.Request)) (int, []byte) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(short(t), method, link.URL, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, value := range link.Header {
-		r.Header.Set(name, value)
-	}
-	for _, f := range change {
-		f(r)
-	}
-	resp, err := s.transport.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, data
-}
-
 func (s *storeSuite) testObjects(t *testing.T) {
 	for _, size := range []int{1, 1000, 1 << 20, 7 << 20} {
 		data := bytes.Repeat([]byte{1, 2, 3, 4, 5, 6, 7}, size/7+1)[:size]
@@ -123,8 +91,8 @@ func (s *storeSuite) testObjects(t *testing.T) {
 		if err := s.Delete(short(t), storeKey+"by client", key, storeKey+"by nobody"); err != nil {
 			t.Errorf("delete: %v", err)
 		}
-		if _, _, err := s.Open(short(t), key); err == nil {
-			t.Error("a deleted object can be opened")
+		if _, _, err := s.Open(short(t), key); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("open a deleted object: %v, want fs.ErrNotExist", err)
 		}
 		if err := s.Delete(short(t), key); err != nil {
 			t.Errorf("delete again: %v", err)
@@ -132,44 +100,6 @@ func (s *storeSuite) testObjects(t *testing.T) {
 	}
 	if status, _ := s.use(t, http.MethodGet, s.link(t, http.MethodGet, storeKey+"by nobody", time.Minute), nil); status != http.StatusNotFound && status != http.StatusForbidden {
 		t.Errorf("a link to nothing: HTTP %d", status)
-	}
-}
-
-// testLinks checks that a link allows one thing with one object for a time.
-func (s *storeSuite) testLinks(t *testing.T) {
-	s.put(t, storeKey+"a", []byte("planted"))
-	s.put(t, storeKey+"b", []byte("planted"))
-	get, put := s.link(t, http.MethodGet, storeKey+"a", time.Minute), s.link(t, http.MethodPut, storeKey+"a", time.Minute)
-	brief := s.link(t, http.MethodGet, storeKey+"a", time.Second)
-	other := func(r *http.Request) { r.URL.Path = strings.TrimSuffix(r.URL.Path, "a") + "b" }
-	bare := func(r *http.Request) { r.URL.RawQuery = "" }
-	for name, tt := range map[string]struct {
-		method string
-		link   lambdapool.Link
-		change func(*http.Request)
-	}{
-		"PUT by a GET link":    {http.MethodPut, get, nil},
-		"GET by a PUT link":    {http.MethodGet, put, nil},
-		"DELETE by a PUT link": {http.MethodDelete, put, nil},
-		"GET another object":   {http.MethodGet, get, other},
-		"PUT another object":   {http.MethodPut, put, other},
-		"without signature":    {http.MethodGet, get, bare},
-	} {
-		if tt.change == nil {
-			tt.change = func(*http.Request) {}
-		}
-		if status, body := s.use(t, tt.method, tt.link, nil, tt.change); status/100 != 4 || bytes.Contains(body, []byte("planted")) {
-			t.Errorf("%s: HTTP %d %s", name, status, body)
-		}
-	}
-	if got := s.read(t, storeKey+"b"); string(got) != "planted" {
-		t.Errorf("the other object is %q now", got)
-	}
-	late := time.NewTimer(time.Until(brief.Expires) + 1500*time.Millisecond) // a store may count whole seconds
-	defer late.Stop()
-	<-late.C
-	if status, body := s.use(t, http.MethodGet, brief, nil); status != http.StatusForbidden {
-		t.Errorf("expired: HTTP %d %s", status, body)
 	}
 }
 
@@ -184,6 +114,160 @@ func (s *storeSuite) testSecrets(t *testing.T) {
 	}
 	if _, _, err := s.Open(short(t), storeKey+"by nobody"); err == nil || strings.Contains(err.Error(), "?") {
 		t.Errorf("open what is not there: %v", err)
+	}
+}
+
+// create creates an object, and reports whether it was there.
+func (s *storeSuite) create(t *testing.T, key string, data []byte) (existed bool) {
+	t.Helper()
+	err := s.Create(short(t), key, bytes.NewReader(data), int64(len(data)), sha256.Sum256(data))
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		t.Errorf("create: %v", err)
+	}
+	return err != nil
+}
+
+// remove deletes objects with the test.
+func (s *storeSuite) remove(t *testing.T, keys ...string) {
+	t.Cleanup(func() {
+		if err := s.Delete(context.Background(), keys...); err != nil {
+			t.Errorf("delete: %v", err)
+		}
+	})
+}
+
+// testCreate checks that an object is created once, however many try.
+func (s *storeSuite) testCreate(t *testing.T) {
+	const key = storeKey + "created"
+	s.remove(t, key)
+	if s.create(t, key, []byte("first")) {
+		t.Error("what was not there existed")
+	}
+	if !s.create(t, key, []byte("second")) {
+		t.Error("it was created twice")
+	}
+	if got := s.read(t, key); string(got) != "first" {
+		t.Errorf("the second one made it %q", got)
+	}
+	s.put(t, key, []byte("put"))
+	if got := s.read(t, key); string(got) != "put" {
+		t.Errorf("Put left it %q", got)
+	}
+	for round := range 3 {
+		if err := s.Delete(short(t), key); err != nil {
+			t.Fatal(err)
+		}
+		s.race(t, key, round)
+	}
+}
+
+// race has many create the same object at once: by the client and by links.
+func (s *storeSuite) race(t *testing.T, key string, round int) {
+	t.Helper()
+	link, err := s.LinkCreate(short(t), key, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const many = 16
+	var group sync.WaitGroup
+	var won [many]bool
+	start := make(chan struct{})
+	content := func(i int) []byte { return bytes.Repeat([]byte{byte(i)}, 1+10_000*round) }
+	for i := range many {
+		group.Go(func() {
+			<-start
+			if i%2 == 0 {
+				won[i] = !s.create(t, key, content(i))
+				return
+			}
+			for try := 0; ; try++ {
+				status, body := s.use(t, http.MethodPut, link, content(i))
+				if status == http.StatusConflict && try < many { // as S3 answers while another one is at it
+					continue
+				}
+				if won[i] = status == http.StatusOK; !won[i] && status != http.StatusPreconditionFailed {
+					t.Errorf("by a link: HTTP %d %s", status, body)
+				}
+				return
+			}
+		})
+	}
+	close(start)
+	group.Wait()
+	winner, winners := -1, 0
+	for i := range many {
+		if won[i] {
+			winner = i
+			winners++
+		}
+	}
+	if winners != 1 {
+		t.Fatalf("%d created it", winners)
+	}
+	if got := s.read(t, key); !bytes.Equal(got, content(winner)) {
+		t.Errorf("number %d created it, but it holds %d bytes of number %d", winner, len(got), got[0])
+	}
+}
+
+// testList checks order, pages and what is said of objects. It takes a thousand and more.
+func (s *storeSuite) testList(t *testing.T) {
+	const prefix, many = storeKey + "list/", 1003
+	want := make([]string, many)
+	for i := range want {
+		want[i] = fmt.Sprintf("%s%04d", prefix, i)
+	}
+	other := []string{storeKey + "lis", storeKey + "list-", storeKey + "list0"} // beside it, in every order
+	s.remove(t, append(other, want...)...)
+	before := time.Now()
+	var group sync.WaitGroup
+	for part := range slices.Chunk(append(other, want...), many/8) {
+		group.Go(func() {
+			for _, key := range part {
+				data := []byte(key[len(storeKey):])
+				if err := s.Put(short(t), key, bytes.NewReader(data), int64(len(data)), sha256.Sum256(data)); err != nil {
+					t.Errorf("put: %v", err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	var got []string
+	pages := 0
+	for after := ""; ; pages++ {
+		list, err := s.List(short(t), prefix, after)
+		if err != nil {
+			t.Fatalf("list: %v", err)
+		}
+		for _, o := range list.Objects {
+			got = append(got, o.Key)
+			if want := int64(len(o.Key) - len(storeKey)); o.Size != want {
+				t.Errorf("%s has %d bytes, not %d", o.Key, o.Size, want)
+			}
+			if o.Modified.Before(before.Add(-time.Minute)) || o.Modified.After(list.Time.Add(2*time.Second)) {
+				t.Errorf("%s was modified at %v; it is %v", o.Key, o.Modified, list.Time)
+			}
+		}
+		if off := time.Since(list.Time).Abs(); off > time.Minute {
+			t.Errorf("a listing of %v, which is %v off", list.Time, off)
+		}
+		if !list.More {
+			break
+		}
+		if len(list.Objects) == 0 || pages > many {
+			t.Fatal("there is more, but nothing comes")
+		}
+		after = list.Objects[len(list.Objects)-1].Key
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%d objects are listed on %d pages, want %d in order", len(got), pages+1, len(want))
+	}
+	for after, n := range map[string]int{want[many-3]: 2, want[many-1]: 0, prefix: 1000, storeKey: 1000, want[many-3] + "x": 2} {
+		if list, err := s.List(short(t), prefix, after); err != nil || min(n, len(list.Objects)) != n || len(list.Objects) > n && n < 1000 {
+			t.Errorf("after %s: %d objects, %v, want %d", after, len(list.Objects), err, n)
+		}
+	}
+	if list, err := s.List(short(t), storeKey+"none/", ""); err != nil || len(list.Objects) > 0 || list.More {
+		t.Errorf("nothing is listed as %+v, %v", list, err)
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 	// storeHost is in every link. Nothing outside of this process is called that.
 	storeHost = "inproc.invalid"
 
-	// longestLink is what LinkedUntil says of links that nothing bounds: what S3 would.
+	// longestLink is the longest life of a link, as on S3.
 	longestLink = 7 * 24 * time.Hour
 
 	// maxForm is how many bytes the fields of a form have before its file, as on S3. Source:
@@ -49,7 +49,7 @@ func (s *store) LinkCreate(_ context.Context, key string, life time.Duration) (l
 }
 
 func (s *store) LinkUnder(_ context.Context, prefix string, life time.Duration) (lambdapool.Link, error) {
-	expires := time.Now().Add(life)
+	expires := time.Now().Add(min(life, longestLink))
 	at := strconv.FormatInt(expires.UnixNano(), 10)
 	return lambdapool.Link{
 		URL: "http://" + storeHost + "/", Under: prefix, Expires: expires,
@@ -64,7 +64,7 @@ func (s *store) LinkedUntil(context.Context) (time.Time, error) {
 // link signs the right to do one thing with one object for a time. The header has to
 // be sent along.
 func (s *store) link(method, key string, life time.Duration, header map[string]string) lambdapool.Link {
-	expires := time.Now().Add(life)
+	expires := time.Now().Add(min(life, longestLink))
 	at := strconv.FormatInt(expires.UnixNano(), 10)
 	query := url.Values{"expires": {at}, "signature": {s.sign(method, key, at, header[onlyNew])}}
 	if header != nil {
