@@ -83,7 +83,9 @@ func decodeResult[T any](v *T, fn *Function, data []byte, own bool) error {
 // Result waits for the call to end and returns its value, or its error: a
 // [FunctionError] or a [PoolError]. ctx bounds this wait only, never the call:
 // when it ends first, Result returns an error that wraps ctx.Err() and is
-// neither, and may be called again. Every call of Result returns the same.
+// neither, and may be called again. Every call of Result returns the same. The
+// strings of a large value may share one buffer, which lives as long as any of
+// them: strings.Clone the few that outlive the others.
 func (f *Future[T]) Result(ctx context.Context) (T, error) {
 	if !f.isDone() {
 		if ctx == nil {

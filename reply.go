@@ -51,7 +51,9 @@ func (e *Executor) open(inv *invocation, response *Response, received time.Time)
 	}
 	replies := make([]itemReply, len(reply.Items))
 	for i := range reply.Items {
-		replies[i].value, replies[i].own = reply.Items[i].Value, own
+		value := reply.Items[i].Value
+		// What is larger than the payload was decompressed, into a buffer that nobody else has.
+		replies[i].value, replies[i].own = value, own || c.chunk == nil && len(value) > len(response.Payload)
 		if wire := reply.Items[i].Err; wire != nil {
 			replies[i].err = e.itemError(c.fn, wire, response.RequestID)
 		}

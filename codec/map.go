@@ -96,6 +96,9 @@ func (e *encoder) sort(entries []entry) {
 	start := entries[0].key
 	slices.SortFunc(entries, byKey)
 	sorted := e.scratch[:0]
+	if n := len(e.out.b) - start; n > cap(sorted) {
+		sorted = make([]byte, 0, max(n, 2*cap(sorted)))
+	}
 	for _, n := range entries {
 		sorted = append(sorted, e.out.b[n.key:n.end]...)
 	}

@@ -1,6 +1,9 @@
 package codec
 
-import "reflect"
+import (
+	"reflect"
+	"unsafe"
+)
 
 const overflow = "the number does not fit into %v"
 
@@ -92,6 +95,10 @@ func decodeString(d *decoder, v reflect.Value) error {
 	b, err := d.take(n)
 	if err != nil {
 		return err
+	}
+	if d.texts && n > 0 {
+		v.SetString(unsafe.String(unsafe.SliceData(b), n)) //nolint:gosec // nobody writes there any more
+		return nil
 	}
 	if err := d.charge(1, uintptr(n)); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -20,21 +21,50 @@ const handOver = 64 << 10
 var errTooLong = errors.New("the encoding is larger than 1 GiB")
 
 // A buffer collects an encoding. It is the writer below msgpack's Encoder.
-type buffer struct{ b []byte }
+type buffer struct {
+	b     []byte
+	roots []root // what is being encoded, by Marshal
+	sized bool   // their size was asked for
+}
 
 func (w *buffer) Write(p []byte) (int, error) {
-	if len(p) > MaxEncoded-len(w.b) {
-		return 0, errTooLong
+	if len(p) > cap(w.b)-len(w.b) {
+		if err := w.grow(len(p)); err != nil {
+			return 0, err
+		}
 	}
 	w.b = append(w.b, p...)
 	return len(p), nil
 }
 
 func (w *buffer) WriteByte(c byte) error {
-	if len(w.b) >= MaxEncoded {
-		return errTooLong
+	if len(w.b) == cap(w.b) {
+		if err := w.grow(1); err != nil {
+			return err
+		}
 	}
 	w.b = append(w.b, c)
+	return nil
+}
+
+// grow makes room for n bytes more; for all that are still to come once the encoding
+// is large. There is never room for more than MaxEncoded.
+func (w *buffer) grow(n int) error {
+	if n > MaxEncoded-len(w.b) {
+		return errTooLong
+	}
+	room := len(w.b) + n
+	if room <= sizeFrom {
+		w.b = slices.Grow(w.b, n)
+		return nil
+	}
+	if !w.sized {
+		w.sized = true
+		room = max(room, sizeOf(w.roots))
+	} else {
+		room = max(room, len(w.b)/4*5) // it was not told all
+	}
+	w.b = append(make([]byte, 0, min(room, MaxEncoded)), w.b...)
 	return nil
 }
 
@@ -67,12 +97,15 @@ var encoders = sync.Pool{New: func() any {
 func getEncoder() *encoder {
 	e := encoders.Get().(*encoder)
 	e.out.b = e.out.b[:0]
+	e.out.sized = false
 	e.depth = 0
 	return e
 }
 
 func putEncoder(e *encoder) {
-	e.pieces = nil // it holds values
+	e.pieces = nil // it holds values, as the roots do
+	clear(e.out.roots)
+	e.out.roots = e.out.roots[:0]
 	if cap(e.out.b) > keepBuffer {
 		e.out.b = nil
 	}
@@ -145,12 +178,25 @@ type decoder struct {
 	budget int  // bytes that may still be allocated
 	alias  bool // []byte may point into the input
 	share  bool // what is most of the input may be left there
+	texts  bool // strings are, all together
 }
 
 // mayShare says whether a slice, whose bytes are b of the input, may be left there: it
 // must be at least half of it, so that it keeps little else alive, and aligned.
 func (d *decoder) mayShare(b []byte, align int) bool {
 	return d.share && len(b) > 0 && len(b) >= len(d.in.b)/2 && uintptr(unsafe.Pointer(unsafe.SliceData(b)))%uintptr(align) == 0 //nolint:gosec // an address to compare
+}
+
+// mostStrings says whether strings are at least half of data, which has passed scan.
+func mostStrings(data []byte) bool {
+	total := 0
+	for pos := 0; pos < len(data); {
+		at := pos
+		if _, pos, _ = header(data, at); isString(data[at]) {
+			total += pos - at
+		}
+	}
+	return total >= len(data)/2
 }
 
 var decoders = sync.Pool{New: func() any {
@@ -163,7 +209,7 @@ func getDecoder(data []byte, alias bool) *decoder {
 	d := decoders.Get().(*decoder)
 	d.in = reader{b: data}
 	d.budget = min(len(data), (maxInt-expansionSlack)/MaxExpansion)*MaxExpansion + expansionSlack
-	d.alias, d.share = alias, false
+	d.alias, d.share, d.texts = alias, false, false
 	return d
 }
 

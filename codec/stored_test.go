@@ -16,6 +16,8 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/lambdapool/lambdapool/codec"
 )
 
@@ -263,6 +265,61 @@ func TestUnmarshalShared(t *testing.T) {
 	}
 	if cap(got.Data) != len(got.Data) {
 		t.Error("appending to the slice would write into data")
+	}
+}
+
+// Strings that make up most of a result are left where they are; others are copied, as
+// they would keep a buffer alive that has little to do with them.
+func TestSharedStrings(t *testing.T) {
+	share := func(data []byte, typ reflect.Type, v any) int {
+		t.Helper()
+		return allocated(func() {
+			if err := codec.UnmarshalShared(data, []*codec.Type{typeOf(t, typ)}, []reflect.Value{reflect.ValueOf(v).Elem()}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	lines := make([]string, 100_000)
+	for i := range lines {
+		lines[i] = strings.Repeat(string(rune('a'+i%26)), i%200)
+	}
+	data := encode(t, lines)
+	var got []string
+	if n, headers := share(data, reflect.TypeFor[[]string](), &got), 16*len(lines); n > headers+64<<10 {
+		t.Errorf("strings of %d bytes allocate %d beside their headers", len(data), n-headers)
+	}
+	if !slices.Equal(got, lines) {
+		t.Error("arrive changed")
+	}
+	table := map[string]record{"a": rows(1)[0], "": rows(2)[1]}
+	data = encode(t, table)
+	var records map[string]record
+	share(data, reflect.TypeFor[map[string]record](), &records)
+	if diff := cmp.Diff(table, records); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+
+	type message struct {
+		Name string
+		Data []byte
+	}
+	var few, most message
+	data = encode(t, message{"name", noise(1000)})
+	share(data, reflect.TypeFor[message](), &few)
+	clear(data)
+	if few.Name != "name" || few.Data[0] != 0 {
+		t.Errorf("want the name copied, and the bytes shared: %q, %x", few.Name, few.Data[:8])
+	}
+	long := strings.Repeat("name", 250)
+	data = encode(t, message{long, noise(100)})
+	share(data, reflect.TypeFor[message](), &most)
+	if most.Name != long || !bytes.Equal(most.Data, noise(100)) {
+		t.Error("a long name arrives changed")
+	}
+	most.Data[0]++ // the user's, and nobody else's
+	clear(most.Data[:cap(most.Data)])
+	if most.Name != long {
+		t.Error("writing to the bytes changed the name")
 	}
 }
 

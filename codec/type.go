@@ -58,9 +58,12 @@ func Marshal(ts []*Type, vs []reflect.Value) ([]byte, error) {
 	e := getEncoder()
 	defer putEncoder(e)
 	for i, t := range ts {
-		if err := t.plan.enc(e, addressable(vs[i])); err != nil {
+		e.out.roots = append(e.out.roots, root{t.plan, addressable(vs[i])})
+	}
+	for i, r := range e.out.roots {
+		if err := r.plan.enc(e, r.value); err != nil {
 			pe := asPathError(err)
-			return nil, &EncodeError{Value: i, Path: pe.path(t.plan.typ), Reason: pe.reason}
+			return nil, &EncodeError{Value: i, Path: pe.path(r.plan.typ), Reason: pe.reason}
 		}
 	}
 	return e.out.take(), nil
@@ -75,9 +78,10 @@ func Unmarshal(data []byte, ts []*Type, vs []reflect.Value) error {
 }
 
 // UnmarshalShared is Unmarshal for data that the caller gives up: a slice of bytes or
-// numbers that is at least half of data becomes a part of data instead of a copy.
-// Numbers must happen to be aligned for that, as those of one value are that came through
-// [FrameReply] and [ReadReply].
+// numbers that is at least half of data becomes a part of data instead of a copy, and
+// so do all strings where they are at least half of it together. Numbers must happen
+// to be aligned for that, as those of one value are that came through [FrameReply] and
+// [ReadReply].
 func UnmarshalShared(data []byte, ts []*Type, vs []reflect.Value) error {
 	return unmarshal(data, ts, vs, true)
 }
@@ -91,6 +95,7 @@ func unmarshal(data []byte, ts []*Type, vs []reflect.Value, share bool) error {
 	}
 	d := getDecoder(data, false)
 	d.share = share
+	d.texts = share && mostStrings(data)
 	defer putDecoder(d)
 	for i, t := range ts {
 		if err := t.plan.dec(d, vs[i]); err != nil {

@@ -5,7 +5,7 @@
 //	go run ./bench/large            # 100 MB
 //	go run ./bench/large -size 500  # MB
 //
-// Memory is VmHWM of the client process, the highest resident size of its life: Go's
+// A payload's size is that of its encoding. Memory is VmHWM of the client process, the highest resident size of its life: Go's
 // runtime, the program, the embedded Lambda with its store's buffers, the caller's own
 // argument and the result are all in it. The agents are other processes. Each
 // measurement is a process of its own, as the number never falls.
@@ -17,9 +17,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,10 +32,20 @@ import (
 )
 
 var (
-	echoBytes  = lambdapool.Register("large.bytes", func(_ context.Context, b []byte) ([]byte, error) { return b, nil })
-	echoFloats = lambdapool.Register("large.floats", func(_ context.Context, v []float64) ([]float64, error) { return v, nil })
-	echoLines  = lambdapool.Register("large.lines", func(_ context.Context, s []string) ([]string, error) { return s, nil })
+	echoBytes   = lambdapool.Register("large.bytes", func(_ context.Context, b []byte) ([]byte, error) { return b, nil })
+	echoFloats  = lambdapool.Register("large.floats", func(_ context.Context, v []float64) ([]float64, error) { return v, nil })
+	echoLines   = lambdapool.Register("large.lines", func(_ context.Context, s []string) ([]string, error) { return s, nil })
+	echoRecords = lambdapool.Register("large.records", func(_ context.Context, r []record) ([]record, error) { return r, nil })
+	echoTable   = lambdapool.Register("large.table", func(_ context.Context, m map[string]string) (map[string]string, error) { return m, nil })
 )
+
+// A record takes about 150 bytes when encoded.
+type record struct {
+	ID            int
+	Name, Address string
+	Score         float64
+	Valid         bool
+}
 
 // A kind is a payload: how it is made, called and compared.
 type kind struct {
@@ -63,7 +75,25 @@ var kinds = []kind{
 	{"lines", "[]string of 100 bytes each", func(ctx context.Context, e *lambdapool.Executor, size int) error {
 		arg := strings.Split(strings.TrimSuffix(strings.Repeat(strings.Repeat("x", 99)+"\n", size/100), "\n"), "\n")
 		got, err := lambdapool.Call(ctx, e, echoLines, arg)
-		return same(len(got) == len(arg), err)
+		return same(slices.Equal(got, arg), err)
+	}},
+	{"records", "[]struct of two numbers, a bool and two strings, 150 bytes each; in memory a third more", func(ctx context.Context, e *lambdapool.Executor, size int) error {
+		arg := make([]record, size/150)
+		words := letters()
+		for i := range arg {
+			arg[i] = record{i, words(32), words(97), float64(i) / 3, i%2 == 0}
+		}
+		got, err := lambdapool.Call(ctx, e, echoRecords, arg)
+		return same(slices.Equal(got, arg), err)
+	}},
+	{"table", "map[string]string, 150 bytes a pair; in memory twice as large", func(ctx context.Context, e *lambdapool.Executor, size int) error {
+		arg := make(map[string]string, size/150)
+		words := letters()
+		for range size / 150 {
+			arg[words(32)] = words(114)
+		}
+		got, err := lambdapool.Call(ctx, e, echoTable, arg)
+		return same(maps.Equal(got, arg), err)
 	}},
 }
 
@@ -78,6 +108,19 @@ func noise(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(b) // never fails
 	return b
+}
+
+// letters returns what makes strings of n bytes, which zstd shrinks by a third.
+func letters() func(n int) string {
+	random := rand.NewChaCha8([32]byte{})
+	b := make([]byte, 256)
+	return func(n int) string {
+		_, _ = random.Read(b[:n]) // never fails
+		for i := range b[:n] {
+			b[i] = 'a' + b[i]%26
+		}
+		return string(b[:n])
+	}
 }
 
 func text(n int) []byte {
