@@ -107,4 +107,3 @@ func configure(op, name string, opts []MapOption) (mapConfig, error) {
 	}
 	return cfg, nil
 }
-

@@ -55,9 +55,9 @@ type submission struct {
 	limits EventLimits
 
 	m     *detached.Manifest
-	begun time.Time     // this machine's clock when …
-	at    time.Time     // … the store's was this
-	marks Link          // to POST marks, or empty
+	begun time.Time      // this machine's clock when …
+	at    time.Time      // … the store's was this
+	marks Link           // to POST marks, or empty
 	view  *detached.View // what was there before, or nil
 
 	mu   sync.Mutex
