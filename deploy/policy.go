@@ -14,7 +14,7 @@ type PolicyInput struct {
 	Account   string // twelve digits
 	Function  string // name
 
-	Bucket string // of awslambda.WithBucket; none: no large payloads
+	Bucket string // of awslambda.WithBucket; none: no large payloads and no detached runs
 	Prefix string // of awslambda.Prefix; default "lambdapool"
 	KMSKey string // of awslambda.SSEKMS, its ARN; none: no right to use a key
 
@@ -62,9 +62,10 @@ type right struct {
 var table = []right{
 	{"lambda:InvokeFunction", forClient | forDeployer, "lambda.Invoke", "", onFunction, nil},
 	{"lambda:GetFunctionConfiguration", forClient | forDeployer, "lambda.GetFunctionConfiguration", "", onFunction, nil},
-	{"s3:PutObject", forClient, "s3.PutObject s3.PresignPutObject", "", onObjects, hasBucket},
+	{"s3:PutObject", forClient, "s3.PutObject s3.PresignPutObject s3.PresignPostObject", "", onObjects, hasBucket},
 	{"s3:GetObject", forClient, "s3.GetObject s3.PresignGetObject", "", onObjects, hasBucket},
 	{"s3:DeleteObject", forClient, "s3.DeleteObject s3.DeleteObjects", "", onObjects, hasBucket},
+	{"s3:ListBucket", forClient, "s3.ListObjectsV2", "", onBucket, hasBucket},
 	{"kms:GenerateDataKey", forClient, "", "S3 encrypts what the client, or its link, puts", onKey, hasKey},
 	{"kms:Decrypt", forClient, "", "S3 decrypts what the client, or its link, gets", onKey, hasKey},
 
@@ -160,12 +161,28 @@ func onObjects(in PolicyInput) []string {
 	return []string{in.arn("s3", "", in.Bucket+"/"+strings.TrimSuffix(in.Prefix, "/")+"/*")}
 }
 
+func onBucket(in PolicyInput) []string {
+	return []string{in.arn("s3", "", in.Bucket)}
+}
+
 func onKey(in PolicyInput) []string { return []string{in.KMSKey} }
 
+// conditions are of the rights that hold under one only. A bucket is listed below the
+// prefix. Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html (2026-11).
+var conditions = map[string]func(PolicyInput) condition{
+	"s3:ListBucket": func(in PolicyInput) condition {
+		return condition{"StringLike": {"s3:prefix": {strings.TrimSuffix(in.Prefix, "/") + "/*"}}}
+	},
+}
+
+// A condition is an operator, the key that it is about, and the values of it that will do.
+type condition map[string]map[string][]string
+
 type statement struct {
-	Effect   string
-	Action   []string
-	Resource []string
+	Effect    string
+	Action    []string
+	Resource  []string
+	Condition condition `json:",omitempty"`
 }
 
 // policy is the document of what who may do.
@@ -179,7 +196,11 @@ func (in PolicyInput) policy(who holder) (string, error) {
 			continue
 		}
 		resources := r.on(in)
-		i := slices.IndexFunc(statements, func(s statement) bool { return slices.Equal(s.Resource, resources) })
+		if conditional, ok := conditions[r.action]; ok {
+			statements = append(statements, statement{Effect: "Allow", Action: []string{r.action}, Resource: resources, Condition: conditional(in)})
+			continue
+		}
+		i := slices.IndexFunc(statements, func(s statement) bool { return slices.Equal(s.Resource, resources) && s.Condition == nil })
 		if i < 0 {
 			i = len(statements)
 			statements = append(statements, statement{Effect: "Allow", Resource: resources})

@@ -104,6 +104,10 @@ func actionOf(call string) string {
 		operation = "InvokeFunction"
 	case "s3.DeleteObjects":
 		operation = "DeleteObject"
+	case "s3.PresignPostObject":
+		operation = "PutObject"
+	case "s3.ListObjectsV2":
+		operation = "ListBucket"
 	}
 	return service + ":" + operation
 }

@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ type policy struct {
 	Statement []struct {
 		Effect           string
 		Action, Resource []string
+		Condition        map[string]map[string][]string
 	}
 }
 
@@ -40,7 +42,11 @@ func allowed(t *testing.T, doc string, err error) []string {
 				t.Errorf("action %s", action)
 			}
 			for _, resource := range s.Resource {
-				all = append(all, action+" on "+resource)
+				right := action + " on " + resource
+				for operator, keys := range s.Condition {
+					right += fmt.Sprintf(" if %s %v", operator, keys)
+				}
+				all = append(all, right)
 			}
 		}
 	}
@@ -74,7 +80,8 @@ func TestClientPolicy(t *testing.T) {
 		"kms:Decrypt on " + laden.KMSKey, "kms:GenerateDataKey on " + laden.KMSKey,
 		"lambda:GetFunctionConfiguration on " + functionCN, "lambda:GetFunctionConfiguration on " + functionCN + ":*",
 		"lambda:InvokeFunction on " + functionCN, "lambda:InvokeFunction on " + functionCN + ":*",
-		"s3:DeleteObject on " + objects, "s3:GetObject on " + objects, "s3:PutObject on " + objects,
+		"s3:DeleteObject on " + objects, "s3:GetObject on " + objects,
+		"s3:ListBucket on arn:aws-cn:s3:::payloads if StringLike map[s3:prefix:[team/*]]", "s3:PutObject on " + objects,
 	}
 	if diff := cmp.Diff(want, allowed(t, doc, err)); diff != "" {
 		t.Error(diff)
@@ -137,7 +144,7 @@ func TestPolicyKnowsTheDefaultPrefix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(rule, `"lambdapool/"`) || !strings.Contains(doc, `"arn:aws:s3:::payloads/lambdapool/*"`) {
+	if !strings.Contains(rule, `"lambdapool/calls/"`) || !strings.Contains(doc, `"arn:aws:s3:::payloads/lambdapool/*"`) {
 		t.Errorf("%s\n%s", rule, doc)
 	}
 }

@@ -36,11 +36,12 @@ var bucketName = regexp.MustCompile(`^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|arn:aws[
 
 // WithBucket carries arguments and results that are too large for an invocation
 // through this S3 bucket. The client puts, gets and deletes objects with its own
-// credentials (s3:PutObject, s3:GetObject and s3:DeleteObject below the prefix); agents
-// get pre-signed links and need no rights.
+// credentials (s3:PutObject, s3:GetObject and s3:DeleteObject below the prefix, and
+// s3:ListBucket for detached runs); agents get pre-signed links and need no rights.
 //
-// Objects are deleted when their call has ended, and at the latest when the executor
-// is closed. [LifecycleRule] removes what a crash leaves.
+// What belongs to a call is below "calls/" and deleted when the call has ended, at the
+// latest when the executor is closed; detached runs stay. [LifecycleRule] removes what a
+// crash leaves, and runs that have become old.
 func WithBucket(name string, opts ...BucketOption) Option {
 	return func(o *options) error {
 		b := bucketOptions{name: name, prefix: defaultPrefix}
@@ -164,29 +165,64 @@ func SignEachLink() BucketOption {
 	}
 }
 
-// LifecycleRule returns the lifecycle configuration, as JSON, that removes what
-// crashed clients leave below prefix ("" means the default) after a day:
+// runDays is how many days a detached run stays unless KeepRuns says otherwise: one more
+// than such a run itself promises.
+const runDays = 8
+
+type lifecycle struct{ runDays int }
+
+// A LifecycleOption configures [LifecycleRule].
+type LifecycleOption func(*lifecycle) error
+
+// KeepRuns has detached runs stay for so many days after they were begun. The default is 8:
+// a run that is to be read for longer needs more.
+func KeepRuns(days int) LifecycleOption {
+	return func(l *lifecycle) error {
+		if days < 1 {
+			return fmt.Errorf("KeepRuns: %d days: must be at least 1", days)
+		}
+		l.runDays = days
+		return nil
+	}
+}
+
+// LifecycleRule returns the lifecycle configuration, as JSON, that removes below prefix
+// ("" means the default) what crashed clients leave of calls, after a day, and detached runs
+// after [KeepRuns] days:
 //
 //	aws s3api put-bucket-lifecycle-configuration --bucket NAME --lifecycle-configuration file://rule.json
 //
 // That call replaces the bucket's other rules; merge them first. The error says what is
-// wrong with the prefix.
-func LifecycleRule(prefix string) (string, error) {
+// wrong with the prefix or an option.
+func LifecycleRule(prefix string, opts ...LifecycleOption) (string, error) {
 	if prefix == "" {
 		prefix = defaultPrefix
 	}
+	l := lifecycle{runDays}
 	prefix, err := checkPrefix(prefix)
+	for i, opt := range opts {
+		switch {
+		case err != nil:
+		case opt == nil:
+			err = fmt.Errorf("option %d is nil", i)
+		default:
+			err = opt(&l)
+		}
+	}
 	if err != nil {
 		return "", fmt.Errorf("lambdapool: lifecycle rule: %w", err)
 	}
-	type days struct{ Days int }
 	type object = map[string]any
-	data, err := json.MarshalIndent(object{"Rules": []any{object{
-		"ID":                             "lambdapool",
-		"Status":                         "Enabled",
-		"Filter":                         object{"Prefix": prefix},
-		"Expiration":                     days{1}, // the least that S3 knows; a call lasts 15 minutes
-		"AbortIncompleteMultipartUpload": object{"DaysAfterInitiation": 1},
-	}}}, "", "  ")
+	rule := func(id, below string, days int) object {
+		return object{
+			"ID":         "lambdapool-" + id,
+			"Status":     "Enabled",
+			"Filter":     object{"Prefix": prefix + below},
+			"Expiration": object{"Days": days}, // whole days are what S3 knows; a call lasts 15 minutes
+		}
+	}
+	data, err := json.MarshalIndent(object{"Rules": []any{
+		rule("calls", "calls/", 1), rule("runs", "runs/", l.runDays), rule("index", "index/", l.runDays),
+	}}, "", "  ")
 	return string(data) + "\n", err
 }

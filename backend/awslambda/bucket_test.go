@@ -23,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/smithy-go/encoding/httpbinding"
+	"github.com/google/go-cmp/cmp"
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
@@ -360,22 +361,42 @@ func BenchmarkLink(b *testing.B) {
 }
 
 func TestLifecycleRule(t *testing.T) {
-	text, err := awslambda.LifecycleRule("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got struct {
-		Rules []struct {
-			ID, Status string
-			Filter     struct{ Prefix string }
-			Expiration struct{ Days int }
+	for _, tt := range []struct {
+		opts []awslambda.LifecycleOption
+		days int
+	}{{nil, 8}, {[]awslambda.LifecycleOption{awslambda.KeepRuns(31)}, 31}} {
+		text, err := awslambda.LifecycleRule("", tt.opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			Rules []struct {
+				ID, Status string
+				Filter     struct{ Prefix string }
+				Expiration struct{ Days int }
+			}
+		}
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Fatal(err)
+		}
+		days := map[string]int{}
+		for _, r := range got.Rules {
+			if r.Status != "Enabled" || r.ID == "" {
+				t.Errorf("%+v", r)
+			}
+			days[r.Filter.Prefix] = r.Expiration.Days
+		}
+		if diff := cmp.Diff(map[string]int{"lambdapool/calls/": 1, "lambdapool/runs/": tt.days, "lambdapool/index/": tt.days}, days); diff != "" {
+			t.Error(diff)
 		}
 	}
-	if err := json.Unmarshal([]byte(text), &got); err != nil {
-		t.Fatal(err)
-	}
-	if r := got.Rules[0]; len(got.Rules) != 1 || r.Status != "Enabled" || r.Filter.Prefix != "lambdapool/" || r.Expiration.Days != 1 {
-		t.Errorf("%s", text)
+	for says, opt := range map[string]awslambda.LifecycleOption{
+		"KeepRuns: 0 days": awslambda.KeepRuns(0),
+		"option 0 is nil":  nil,
+	} {
+		if _, err := awslambda.LifecycleRule("", opt); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, want %q", err, says)
+		}
 	}
 	if _, err := awslambda.LifecycleRule("/"); err == nil {
 		t.Error("a rule for the whole bucket")

@@ -155,26 +155,3 @@ func ExampleBucketEndpoint() {
 }
 
 // What a crash leaves in the bucket is removed by a rule.
-func ExampleLifecycleRule() {
-	rule, err := awslambda.LifecycleRule("team-a")
-	fmt.Println(rule, err)
-	// Output:
-	// {
-	//   "Rules": [
-	//     {
-	//       "AbortIncompleteMultipartUpload": {
-	//         "DaysAfterInitiation": 1
-	//       },
-	//       "Expiration": {
-	//         "Days": 1
-	//       },
-	//       "Filter": {
-	//         "Prefix": "team-a/"
-	//       },
-	//       "ID": "lambdapool",
-	//       "Status": "Enabled"
-	//     }
-	//   ]
-	// }
-	//  <nil>
-}

@@ -111,7 +111,8 @@ func TestFromCodeToCallAndBack(t *testing.T) {
 	s.want(0, "lambda:InvokeFunction", "policy", "client", "demo")
 	s.want(0, "logs:PutLogEvents", "policy", "agent", "demo", "--apply")
 	s.want(0, "iam:PassRole", "policy", "deployer", "demo")
-	s.want(0, `"Prefix": "team/"`, "policy", "lifecycle", "--prefix", "team")
+	s.want(0, `"Prefix": "team/calls/"`, "policy", "lifecycle", "--prefix", "team")
+	s.want(0, `"Days": 31`, "policy", "lifecycle", "--keep-runs", "31")
 	s.want(0, "no layers", "layers")
 	s.want(0, "demo", "list")
 

@@ -98,17 +98,20 @@ func (a *app) policyOfDeployer() *cobra.Command {
 
 func (a *app) policyOfBucket() *cobra.Command {
 	var prefix string
+	var keepRuns int
 	cmd := &cobra.Command{
 		Use:   "lifecycle",
-		Short: "Lifecycle rule of the bucket for large payloads",
-		Long: `Print the lifecycle configuration that removes, after a day, what crashed clients
-left in the bucket of awslambda.WithBucket. Attaching it replaces the bucket's
+		Short: "Lifecycle rules of the bucket for large payloads and detached runs",
+		Long: `Print the lifecycle configuration of the bucket of awslambda.WithBucket. It removes
+what crashed clients left of calls, after a day, and detached runs after --keep-runs days,
+which has to be longer than runs are to be read. Attaching it replaces the bucket's
 other rules: merge them first.`,
 		Example: `  lambdapool policy lifecycle > rule.json
+  lambdapool policy lifecycle --keep-runs 31 > rule.json
   aws s3api put-bucket-lifecycle-configuration --bucket payloads --lifecycle-configuration file://rule.json`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			rule, err := awslambda.LifecycleRule(prefix)
+			rule, err := awslambda.LifecycleRule(prefix, awslambda.KeepRuns(keepRuns))
 			if err != nil {
 				return usage("%v", err)
 			}
@@ -117,6 +120,7 @@ other rules: merge them first.`,
 		},
 	}
 	cmd.Flags().StringVar(&prefix, "prefix", "", "prefix of keys in the bucket (default lambdapool)")
+	cmd.Flags().IntVar(&keepRuns, "keep-runs", 8, "`days` after which detached runs are removed")
 	return cmd
 }
 
