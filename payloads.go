@@ -19,6 +19,9 @@ import (
 )
 
 const (
+	// callKeys is what the keys of calls begin with, which a store may remove after a day.
+	callKeys = "calls/"
+
 	// linkMargin is how much longer than an invocation a link lives: for a cold
 	// start, which the timeout does not count, and for clocks that differ.
 	linkMargin = 2 * time.Minute
@@ -45,6 +48,7 @@ type payloads struct {
 	reply    int           // bytes of a reply at most; 0: not known
 	life     time.Duration // of links, at most
 	run      string        // what all keys begin with
+	results  resultForm
 	compress bool
 	logger   *slog.Logger
 
@@ -76,7 +80,7 @@ func newPayloads(b Backend, limits Limits, prefix string, compress bool, logger 
 	const longest = 15 * time.Minute // on any platform known
 	p := &payloads{
 		limit: limits.Request, reply: limits.Response, life: longest, compress: compress, logger: logger,
-		run:  time.Now().UTC().Format("20060102T150405Z") + "-" + strings.TrimSuffix(prefix, "-") + "/",
+		run:  callKeys + time.Now().UTC().Format("20060102T150405Z") + "-" + strings.TrimSuffix(prefix, "-") + "/",
 		keys: map[string]bool{},
 	}
 	if limits.Timeout > 0 {
@@ -85,6 +89,7 @@ func newPayloads(b Backend, limits Limits, prefix string, compress bool, logger 
 	if s, ok := b.(Storer); ok {
 		p.store, p.option = s.Store(), s.StoreOption()
 	}
+	p.results = resultForm{store: p.store, prefix: p.run, life: formCalls * (p.life + linkMargin), making: make(chan struct{}, 1)}
 	return p
 }
 
@@ -254,12 +259,18 @@ var encoders = []reflect.Type{
 // offer adds to r where a large reply goes.
 func (p *payloads) offer(ctx context.Context, r *codec.Request, life time.Duration) error {
 	key := p.replyKey(r.ID)
-	to, err := p.store.LinkPut(ctx, key, life)
+	spill := &codec.Spill{Name: strings.TrimPrefix(key, p.run), Above: p.store.Threshold()}
+	var err error
+	spill.To, err = p.results.link(ctx, life)
+	if errors.Is(err, errors.ErrUnsupported) {
+		spill.Name = ""
+		spill.To, err = p.store.LinkPut(ctx, key, life)
+	}
 	if err != nil {
 		return storeFailure("link for the result", OutcomeNotRun, err)
 	}
 	p.mark(key, false)
-	r.Spill = &codec.Spill{To: to, Above: p.store.Threshold()}
+	r.Spill = spill
 	return nil
 }
 

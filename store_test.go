@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lambdapool/lambdapool"
@@ -55,25 +56,22 @@ type testStore struct {
 	stored  func(key string) // after a Put
 	getLink func(lambdapool.Link) lambdapool.Link
 	putLink func(lambdapool.Link) lambdapool.Link
+	form    func(lambdapool.Link) (lambdapool.Link, error)
 	delete  func(try int) error
 
-	mu                          sync.Mutex
-	keys                        []string
-	puts, opens, links, deletes int
+	mu                                 sync.Mutex
+	puts, opens, links, forms, deletes int
 }
 
-func (s *testStore) count(n *int, key string) int {
+func (s *testStore) count(n *int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	*n++
-	if key != "" {
-		s.keys = append(s.keys, key)
-	}
 	return *n
 }
 
 func (s *testStore) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, sum [sha256.Size]byte) error {
-	try := s.count(&s.puts, key)
+	try := s.count(&s.puts)
 	if s.put != nil {
 		if err := s.put(try); err != nil {
 			return err
@@ -87,7 +85,7 @@ func (s *testStore) Put(ctx context.Context, key string, body io.ReadSeeker, siz
 }
 
 func (s *testStore) Open(ctx context.Context, key string) (io.ReadCloser, int64, error) {
-	try := s.count(&s.opens, "")
+	try := s.count(&s.opens)
 	body, size, err := s.Store.Open(ctx, key)
 	if err == nil && s.open != nil {
 		body, err = s.open(try, body)
@@ -104,7 +102,7 @@ func (s *testStore) LinkGet(ctx context.Context, key string, life time.Duration)
 }
 
 func (s *testStore) LinkPut(ctx context.Context, key string, life time.Duration) (lambdapool.Link, error) {
-	s.count(&s.links, key)
+	s.count(&s.links)
 	link, err := s.Store.LinkPut(ctx, key, life)
 	if s.putLink != nil {
 		link = s.putLink(link)
@@ -112,8 +110,22 @@ func (s *testStore) LinkPut(ctx context.Context, key string, life time.Duration)
 	return link, err
 }
 
+func (s *testStore) LinkUnder(ctx context.Context, prefix string, life time.Duration) (lambdapool.Link, error) {
+	s.count(&s.forms)
+	link, err := s.Store.LinkUnder(ctx, prefix, life)
+	if s.form != nil && err == nil {
+		link, err = s.form(link)
+	}
+	return link, err
+}
+
+// noForms is the answer of a store that has none.
+func noForms(lambdapool.Link) (lambdapool.Link, error) {
+	return lambdapool.Link{}, fmt.Errorf("no forms: %w", errors.ErrUnsupported)
+}
+
 func (s *testStore) Delete(ctx context.Context, keys ...string) error {
-	if try := s.count(&s.deletes, ""); s.delete != nil {
+	if try := s.count(&s.deletes); s.delete != nil {
 		if err := s.delete(try); err != nil {
 			return err
 		}
@@ -124,10 +136,12 @@ func (s *testStore) Delete(ctx context.Context, keys ...string) error {
 // remaining lists the objects that are still there.
 func (s *testStore) remaining(t *testing.T) (left []string) {
 	t.Helper()
-	for _, key := range s.keys {
-		if _, _, err := s.Store.Open(context.Background(), key); err == nil {
-			left = append(left, key)
-		}
+	list, err := s.List(context.Background(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range list.Objects {
+		left = append(left, o.Key)
 	}
 	return left
 }
@@ -218,9 +232,75 @@ func TestSmallPayloadsDoWithoutTheStore(t *testing.T) {
 	if s.puts+s.opens+s.links+s.deletes > 0 {
 		t.Errorf("%d puts, %d opens, %d links, %d deletions", s.puts, s.opens, s.links, s.deletes)
 	}
-	if _, err := lambdapool.Call(t.Context(), e, echo, "small"); err != nil || s.links != 1 || s.puts != 0 {
-		t.Errorf("%v; %d links, %d puts", err, s.links, s.puts)
+	if _, err := lambdapool.Call(t.Context(), e, echo, "small"); err != nil || s.forms != 1 || s.puts+s.links != 0 {
+		t.Errorf("%v; %d forms, %d links, %d puts", err, s.forms, s.links, s.puts)
 	}
+}
+
+// One signature serves the results of many calls, in turn and at once. A store without
+// forms signs for each, and is asked for a form once.
+func TestResultsByOneForm(t *testing.T) {
+	const calls = 50
+	for name, tt := range map[string]struct {
+		s            *testStore
+		forms, links int
+	}{
+		"forms": {&testStore{}, 1, 0},
+		"none":  {&testStore{form: noForms}, 1, calls},
+	} {
+		e := storePool(t, tt.s)
+		var group sync.WaitGroup
+		for i := range calls {
+			group.Go(func() {
+				want := noise(20_000 + i)
+				if got, err := lambdapool.Call(t.Context(), e, mirror, want); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("%s: %d bytes come back, %v", name, len(got), err)
+				}
+			})
+		}
+		group.Wait()
+		if tt.s.forms != tt.forms || tt.s.links != tt.links || tt.s.opens != calls {
+			t.Errorf("%s: %d forms, %d links, %d results", name, tt.s.forms, tt.s.links, tt.s.opens)
+		}
+	}
+}
+
+// A form is renewed when too little is left of it for a call, and where that is always so
+// each call gets the best there is.
+func TestFormsAreRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ends := time.Now().Add(4 * time.Hour) // of the credentials
+		s := &testStore{form: func(l lambdapool.Link) (lambdapool.Link, error) {
+			if ends.Before(l.Expires) {
+				l.Expires = ends
+			}
+			return l, nil
+		}}
+		b := inproc.New(inproc.WithStoreThreshold(storeThreshold))
+		s.Store = b.Store()
+		e, err := lambdapool.New(storing{b, s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		defer e.Close()
+		// Forms live for 68 minutes, a call may take 17 of them.
+		for _, step := range []struct {
+			after time.Duration
+			forms int
+		}{
+			{0, 1}, {50 * time.Minute, 1}, {2 * time.Minute, 2}, {51 * time.Minute, 2}, {time.Minute, 3},
+			{51 * time.Minute, 3}, {time.Minute, 4}, {51 * time.Minute, 4}, {time.Minute, 5}, {15 * time.Minute, 5}, {time.Minute, 6}, {0, 7},
+		} {
+			time.Sleep(step.after)
+			if _, err := lambdapool.Call(t.Context(), e, mirror, noise(20_000)); err != nil {
+				t.Error(err)
+			}
+			if s.forms != step.forms {
+				t.Errorf("%v later: %d forms, want %d", step.after, s.forms, step.forms)
+			}
+		}
+	})
 }
 
 // What a throttle turns away has been stored already, once.
@@ -295,7 +375,18 @@ func TestStoreFailures(t *testing.T) {
 			fn: mirror, kind: lambdapool.ErrStore, outcome: lambdapool.OutcomeNotRun, says: "HTTP 403 AccessDenied",
 		},
 		"result not stored": {
-			s: &testStore{putLink: func(l lambdapool.Link) lambdapool.Link {
+			s: &testStore{form: func(l lambdapool.Link) (lambdapool.Link, error) {
+				l.Form["signature"] = strings.Repeat("0", len(l.Form["signature"]))
+				return l, nil
+			}},
+			fn: mirror, kind: lambdapool.ErrStore, outcome: lambdapool.OutcomeRan, runs: 1, says: "could not be stored",
+		},
+		"no form": {
+			s:  &testStore{form: func(lambdapool.Link) (lambdapool.Link, error) { return lambdapool.Link{}, down }},
+			fn: mirror, kind: lambdapool.ErrStore, cause: down, outcome: lambdapool.OutcomeNotRun, says: "link for the result",
+		},
+		"result not stored, without forms": {
+			s: &testStore{form: noForms, putLink: func(l lambdapool.Link) lambdapool.Link {
 				l.URL = strings.Replace(l.URL, "signature=", "signature=0", 1)
 				return l
 			}},
@@ -348,7 +439,7 @@ func TestStoreFailures(t *testing.T) {
 			}
 			e := storePool(t, s, lambdapool.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 			size := 100_000
-			if name == "result not stored" {
+			if strings.HasPrefix(name, "result not stored") {
 				size = 7_000_000 // a smaller one is returned after all
 			}
 			want := append(noise(size), "planted"...)

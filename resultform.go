@@ -1,0 +1,59 @@
+package lambdapool
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// formCalls is for how many of the longest calls, one after the other, a form is made:
+// it is renewed that much less often, and lasts an hour with Lambda's 15 minutes.
+const formCalls = 4
+
+// A resultForm is the link by which all large results of an executor go: one signature
+// serves them until too little is left of it. It is safe for concurrent use.
+type resultForm struct {
+	store  Store
+	prefix string
+	life   time.Duration
+	form   atomic.Pointer[Link] // nil: none yet
+	none   atomic.Bool          // the store makes none
+	making chan struct{}        // holds who makes one
+}
+
+// link returns a form that is good for life, or for as long as the store can make them.
+// The error matches errors.ErrUnsupported if the store has none.
+func (f *resultForm) link(ctx context.Context, life time.Duration) (Link, error) {
+	if form, ok := f.current(life); ok {
+		return form, nil
+	}
+	if f.none.Load() {
+		return Link{}, errors.ErrUnsupported
+	}
+	select {
+	case f.making <- struct{}{}:
+		defer func() { <-f.making }()
+	case <-ctx.Done():
+		return Link{}, ctx.Err()
+	}
+	if form, ok := f.current(life); ok { // of who was here before
+		return form, nil
+	}
+	form, err := f.store.LinkUnder(ctx, f.prefix, max(f.life, life))
+	if err != nil {
+		f.none.Store(errors.Is(err, errors.ErrUnsupported))
+		return Link{}, err
+	}
+	form.Expires = form.Expires.Round(0) // by the wall clock: a machine that slept has none other
+	f.form.Store(&form)
+	return form, nil
+}
+
+func (f *resultForm) current(life time.Duration) (Link, bool) {
+	form := f.form.Load()
+	if form == nil || time.Until(form.Expires) < life {
+		return Link{}, false
+	}
+	return *form, true
+}
