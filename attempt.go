@@ -90,7 +90,7 @@ func (e *Executor) request(inv *invocation) (*Request, error) {
 		c.mu.Unlock()
 	} else {
 		envelope.Items = c.chunk.arguments()
-		envelope.Parallel = c.chunk.lane.parallel
+		envelope.Parallel, envelope.Chunk = c.chunk.lane.parallel, c.chunk.number
 	}
 	payload, err := e.payloads.pack(inv.ctx, &envelope, c.fn, &c.parcel, c.remaining())
 	if err != nil {

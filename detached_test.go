@@ -30,7 +30,7 @@ type courier struct {
 	refuse  func(n int) error // of the n-th try to queue one; nil: none
 	store   lambdapool.Store  // nil: the backend's
 
-	sent, tries atomic.Int64
+	seen, sent, tries atomic.Int64
 }
 
 func newCourier() *courier { return &courier{Backend: inproc.New()} }
@@ -42,7 +42,7 @@ func (c *courier) InvokeEvent(ctx context.Context, r *lambdapool.Request) (strin
 		}
 	}
 	times := 1
-	if n := int(c.sent.Add(1)); c.deliver != nil {
+	if n := int(c.seen.Add(1)); c.deliver != nil {
 		times = c.deliver(n)
 	}
 	id := "dropped"
@@ -52,6 +52,7 @@ func (c *courier) InvokeEvent(ctx context.Context, r *lambdapool.Request) (strin
 			return "", err
 		}
 	}
+	c.sent.Add(1)
 	return id, nil
 }
 

@@ -35,6 +35,7 @@ type lane struct {
 	want    int       // items that the next invocation should carry
 	hold    time.Time // until then, fewer items than wanted wait for more
 	chunker *schedule.Chunker
+	chunks  int // made so far
 	tally   tally
 }
 
@@ -226,7 +227,8 @@ func (l *lane) size() int {
 
 // call makes a live call of items. e.mu is held.
 func (l *lane) call(items []laneItem) *call {
-	ch := &chunk{lane: l, items: items}
+	l.chunks++
+	ch := &chunk{lane: l, number: l.chunks, items: items}
 	c := &call{promise: &ch.promise, sink: ch, chunk: ch, accepted: items[0].accepted}
 	ch.exec, ch.fn, ch.call = l.e, l.fn, c
 	for i := range items {
@@ -298,8 +300,9 @@ func (l *lane) settle(items []laneItem, outcome func(i int) (data []byte, err er
 type chunk struct {
 	promise
 
-	lane  *lane
-	items []laneItem
+	lane   *lane
+	number int // of the chunk in its run, from 1, for messages
+	items  []laneItem
 }
 
 // arguments are the encoded arguments of each item.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/codec"
@@ -61,7 +62,7 @@ func exited() *codec.Error {
 func neverStarted() *codec.Error {
 	return &codec.Error{
 		Kind:    codec.KindTimeout,
-		Message: "the time was up before this item was started",
+		Message: "the time was up before it was started",
 		Hint:    "allow more time, or send fewer items per invocation",
 	}
 }
@@ -75,6 +76,22 @@ func ignored(abandoned int64) *codec.Error {
 			abandoned),
 		Hint: "return soon after ctx.Done() is closed",
 	}
+}
+
+// timedOut adds to e when the time of item i was up, and which item it is: the platform
+// would only say that the function timed out.
+func (r *run) timedOut(i int, e *codec.Error) *codec.Error {
+	const exact = 10 * time.Second // above, tenths of seconds say nothing
+	took := time.Since(r.began)
+	if took = took.Round(100 * time.Millisecond); took >= exact {
+		took = took.Round(time.Second)
+	}
+	which := ""
+	if r.chunk > 0 {
+		which = fmt.Sprintf(", item %d of chunk %d", i+1, r.chunk)
+	}
+	e.Message = fmt.Sprintf("timed out after %v s%s: %s", took.Seconds(), which, e.Message)
+	return e
 }
 
 // message is what fmt prints, which contains panics of Error and String.

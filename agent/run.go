@@ -14,6 +14,8 @@ type run struct {
 	h     *Handler
 	fn    *lambdapool.Function
 	ctx   context.Context // ends when the functions shall
+	began time.Time
+	chunk int // which chunk of a run the items are, from 1; 0: of none
 	items [][]byte
 
 	mu      sync.Mutex
@@ -30,10 +32,11 @@ type run struct {
 // has to answer for those that ignore their context.
 func (h *Handler) runItems(ctx context.Context, fn *lambdapool.Function, req *codec.Request, procs int) ([]codec.ItemReply, error) {
 	kill, _ := ctx.Deadline()
-	end, answer := deadlines(time.Now(), kill, req.Remaining)
+	began := time.Now()
+	end, answer := deadlines(began, kill, req.Remaining)
 	n := len(req.Items)
 	r := &run{
-		h: h, fn: fn, ctx: ctx, items: req.Items,
+		h: h, fn: fn, ctx: ctx, began: began, chunk: req.Chunk, items: req.Items,
 		left: n, settled: make([]bool, n), replies: make([]codec.ItemReply, n), all: make(chan struct{}),
 	}
 	if n == 0 {
@@ -75,7 +78,7 @@ func (r *run) close(ctx context.Context) ([]codec.ItemReply, error) {
 	abandoned := r.h.abandoned.Add(int64(r.left))
 	for i := range r.replies {
 		if !r.settled[i] {
-			r.replies[i].Err = ignored(abandoned)
+			r.replies[i].Err = r.timedOut(i, ignored(abandoned))
 		}
 		if r.replies[i].Err != nil && ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -121,7 +124,7 @@ func (r *run) take() int {
 // expire settles the items that were not started; there is no time for them.
 func (r *run) expire() {
 	for ; r.next < len(r.items); r.next++ {
-		r.settle(r.next, codec.ItemReply{Err: neverStarted()})
+		r.settle(r.next, codec.ItemReply{Err: r.timedOut(r.next, neverStarted())})
 	}
 }
 
@@ -157,12 +160,12 @@ func (r *run) call(i int) {
 		r.settle(i, reply)
 	}()
 	value, err := r.fn.Call(ctx, r.items[i])
-	reply = r.outcome(ctx, value, err)
+	reply = r.outcome(ctx, i, value, err)
 	returned = true
 }
 
-// outcome turns what the function returned into its reply.
-func (r *run) outcome(ctx context.Context, value []byte, err error) codec.ItemReply {
+// outcome turns what the function returned for item i into its reply.
+func (r *run) outcome(ctx context.Context, i int, value []byte, err error) codec.ItemReply {
 	switch e := err.(type) {
 	case nil:
 		return codec.ItemReply{Value: value}
@@ -174,6 +177,7 @@ func (r *run) outcome(ctx context.Context, value []byte, err error) codec.ItemRe
 	failed := failure(r.h.registry, err)
 	if outOfTime(ctx, err) {
 		failed.Kind = codec.KindTimeout
+		r.timedOut(i, failed)
 	}
 	return codec.ItemReply{Err: failed}
 }

@@ -91,13 +91,13 @@ func TestCallersDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := napping()
 		req := request(t, r, "wait", 50*time.Millisecond, time.Minute, time.Duration(0))
-		req.Parallel, req.Remaining = 1, 100*time.Millisecond
+		req.Parallel, req.Remaining, req.Chunk = 1, 100*time.Millisecond, 3
 		reply := invoke(t, agent.NewHandler(r), req)
 		if got := result[time.Duration](t, reply.Items[0]); got != 50*time.Millisecond {
 			t.Errorf("item 0 is %v", got)
 		}
-		timedOut(t, reply.Items[1], "deadline exceeded")
-		timedOut(t, reply.Items[2], "before this item was started")
+		timedOut(t, reply.Items[1], "timed out after 0.1 s, item 2 of chunk 3: gave up: context deadline exceeded")
+		timedOut(t, reply.Items[2], "timed out after 0.1 s, item 3 of chunk 3: the time was up before it was started")
 	})
 }
 
@@ -112,7 +112,7 @@ func TestLeftBehind(t *testing.T) {
 		for _, count := range []string{"(1 left behind", "(2 left behind"} {
 			reply := invoke(t, h, req)
 			timedOut(t, reply.Items[0], count)
-			timedOut(t, reply.Items[1], "before this item was started")
+			timedOut(t, reply.Items[1], "before it was started")
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
