@@ -261,8 +261,8 @@ func TestDetachedTimeout(t *testing.T) {
 		if got := result[time.Duration](t, reply.Items[0]); got != time.Second {
 			t.Errorf("item 1: %v", got)
 		}
-		timedOut(t, reply.Items[1], "timed out after 840 s, item 2 of chunk 3: the function ignores its context")
-		timedOut(t, reply.Items[2], "timed out after 840 s, item 3 of chunk 3: the time was up before it was started")
+		timedOut(t, reply.Items[1], "timed out after 836 s, item 2 of chunk 3: the function ignores its context")
+		timedOut(t, reply.Items[2], "timed out after 836 s, item 3 of chunk 3: the time was up before it was started")
 		if l.keys() != "claim failed.2 result" {
 			t.Errorf("left %s", l.keys())
 		}

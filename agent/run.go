@@ -33,7 +33,7 @@ type run struct {
 func (h *Handler) runItems(ctx context.Context, fn *lambdapool.Function, req *codec.Request, procs int) ([]codec.ItemReply, error) {
 	kill, _ := ctx.Deadline()
 	began := time.Now()
-	end, answer := deadlines(began, kill, req.Remaining)
+	end, answer := deadlines(began, kill, req.Remaining, req.Detached != nil)
 	n := len(req.Items)
 	r := &run{
 		h: h, fn: fn, ctx: ctx, began: began, chunk: req.Chunk, items: req.Items,

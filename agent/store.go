@@ -54,7 +54,7 @@ func (h *Handler) fetch(ctx context.Context, req *codec.Request) (*codec.Error, 
 	began := time.Now()
 	kill, _ := ctx.Deadline()
 	within := ctx
-	if end, _ := deadlines(began, kill, req.Remaining); !end.IsZero() {
+	if end, _ := deadlines(began, kill, req.Remaining, req.Detached != nil); !end.IsZero() {
 		var cancel context.CancelFunc
 		within, cancel = context.WithDeadline(ctx, end)
 		defer cancel()
