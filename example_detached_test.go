@@ -1,0 +1,209 @@
+package lambdapool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/backend/inproc"
+)
+
+var shout = lambdapool.Register("example.shout", func(_ context.Context, s string) (string, error) {
+	if s == "" {
+		return "", errors.New("nothing to shout")
+	}
+	return strings.ToUpper(s), nil
+}, lambdapool.Idempotent())
+
+func ExampleMapDetached() {
+	ctx := context.Background()
+	b := inproc.New() // on AWS: awslambda.New(ctx, "algorithms", awslambda.WithBucket("my-bucket"))
+	defer b.Close()
+	e, err := lambdapool.New(b)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+
+	// The program may end after this; the calls go on.
+	run, err := lambdapool.MapDetached(ctx, e, shout, []string{"one", "two", "three"}, lambdapool.RunName("nightly"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(run.ID(), "has", run.Len(), "calls, of which any may begin within", run.Info().StartBy.Sub(run.Info().Created))
+
+	// Any other program finds the run by its name.
+	run, err = lambdapool.Attach(ctx, e, shout, "nightly")
+	if err != nil {
+		log.Fatal(err)
+	}
+	values, err := run.Wait(ctx)
+	fmt.Println(values, err)
+	// Output:
+	// nightly has 3 calls, of which any may begin within 6h0m0s
+	// [ONE TWO THREE] <nil>
+}
+
+func ExampleSubmitDetached() {
+	ctx := context.Background()
+	b := inproc.New()
+	defer b.Close()
+	e, err := lambdapool.New(b)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+
+	run, err := lambdapool.SubmitDetached(ctx, e, shout, "hello",
+		lambdapool.StartWithin(time.Hour), lambdapool.Retention(24*time.Hour))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(run.Futures()[0].Result(ctx))
+	place, err := run.Place(ctx, 0) // where it ran
+	fmt.Println(place.RequestID != "", err)
+	// Output:
+	// HELLO <nil>
+	// true <nil>
+}
+
+func ExampleExecutor_SubmitDetached() {
+	ctx := context.Background()
+	b := inproc.New()
+	defer b.Close()
+	e, err := lambdapool.New(b)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+
+	run, err := e.SubmitDetached(ctx, "example.shout", "hello")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(run.Futures()[0].Result(ctx))
+	// Output: HELLO <nil>
+}
+
+func ExampleStarMapDetached() {
+	ctx := context.Background()
+	b := inproc.New()
+	defer b.Close()
+	e, err := lambdapool.New(b)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+
+	run, err := lambdapool.StarMapDetached(ctx, e, "test.add", [][]any{{1, 2}, {3, 4}}, lambdapool.ChunkSize(2))
+	if err != nil {
+		log.Fatal(err)
+	}
+	again, err := e.Attach(ctx, run.ID()) // its manifest says which function it calls
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(again.Wait(ctx))
+	// Output: [3 7] <nil>
+}
+
+// Results come as they are recorded, and are not kept: for runs that are larger than
+// memory.
+func ExampleRun_Results() {
+	ctx := context.Background()
+	b := inproc.New()
+	defer b.Close()
+	e, err := lambdapool.New(b)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+
+	run, err := lambdapool.MapDetached(ctx, e, shout, []string{"one", "", "three"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var lines []string
+	for r := range run.Results(ctx) {
+		if r.Err != nil {
+			lines = append(lines, r.Err.Error())
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("item %d: %s", r.Index, r.Value))
+	}
+	slices.Sort(lines)
+	fmt.Println(strings.Join(lines, "\n"))
+
+	state, err := run.State(ctx)
+	fmt.Println(state.Succeeded, "succeeded,", state.Failed, "failed,", state.Duplicates, "duplicates", err)
+	// Output:
+	// item 0: ONE
+	// item 1: lambdapool: call example.shout: nothing to shout
+	// item 2: THREE
+	// 2 succeeded, 1 failed, 0 duplicates <nil>
+}
+
+func ExampleExecutor_Runs() {
+	ctx := context.Background()
+	b := inproc.New()
+	defer b.Close()
+	e, err := lambdapool.New(b)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+	for _, name := range []string{"monday", "tuesday"} {
+		run, err := lambdapool.MapDetached(ctx, e, shout, []string{name}, lambdapool.RunName(name), lambdapool.FailOnTimeout())
+		if err != nil {
+			log.Fatal(err)
+		}
+		if _, err := run.Wait(ctx); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	if err := e.DeleteRun(ctx, "monday"); err != nil {
+		log.Fatal(err)
+	}
+	for info, err := range e.Runs(ctx) {
+		fmt.Println(info.ID, info.Func, info.Calls, err)
+	}
+	for info, err := range e.CleanRuns(ctx) { // those whose retention is over: none
+		fmt.Println("deleted", info.ID, err)
+	}
+	_, err = e.Attach(ctx, "monday")
+	fmt.Println(errors.Is(err, lambdapool.ErrRunNotFound))
+	// Output:
+	// tuesday example.shout 1 <nil>
+	// true
+}
+
+// What no agent has begun never will be.
+func ExampleRun_Cancel() {
+	ctx := context.Background()
+	b := inproc.New()
+	defer b.Close()
+	e, err := lambdapool.New(b)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+
+	run, err := lambdapool.SubmitDetached(ctx, e, shout, "hello")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := run.Wait(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(run.Cancel(ctx)) // too late: all of it has run
+	fmt.Println(run.Close())
+	// Output:
+	// 0 <nil>
+	// <nil>
+}
