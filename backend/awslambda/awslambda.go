@@ -237,7 +237,7 @@ func (b *Backend) invoke(ctx context.Context, req *lambdapool.Request) (*lambdap
 	}
 	within, done := b.guard.watch(ctx)
 	defer done()
-	resp, data, creds, ierr := b.send(ctx, within, req.Payload, nil)
+	resp, data, creds, ierr := b.send(ctx, within, req.Payload, nil) //nolint:bodyclose // send has closed it
 	if ierr != nil {
 		return nil, ierr
 	}

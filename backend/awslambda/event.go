@@ -66,7 +66,7 @@ func (b *Backend) invokeEvent(ctx context.Context, req *lambdapool.Request) (str
 	// The answer does not wait for the function, whatever its timeout.
 	within, done := context.WithTimeoutCause(ctx, b.guard.margin, &noReplyError{margin: b.guard.margin})
 	defer done()
-	resp, data, creds, ierr := b.send(ctx, within, req.Payload, func(h http.Header) {
+	resp, data, creds, ierr := b.send(ctx, within, req.Payload, func(h http.Header) { //nolint:bodyclose // send has closed it
 		h.Set("X-Amz-Invocation-Type", "Event")
 		h.Del("X-Amz-Log-Type") // of synchronous ones
 	})

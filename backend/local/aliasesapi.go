@@ -181,12 +181,16 @@ func (c *call) deleteAlias() (any, *apiError) {
 	if refused != nil {
 		return nil, refused
 	}
-	delete(f.aliases, c.r.PathValue("alias")) // one that is not there is deleted already, as on Lambda
+	name := c.r.PathValue("alias")
+	if f.aliases[name] != nil { // one that is not there is deleted already, as on Lambda
+		delete(f.aliases, name)
+		delete(f.events, name)
+	}
 	return nil, nil
 }
 
 func (c *call) listAliases() (any, *apiError) {
-	p, refused := c.paging(50)
+	p, refused := c.paging()
 	if refused != nil {
 		return nil, refused
 	}

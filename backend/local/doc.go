@@ -28,7 +28,8 @@
 // CPUs, whatever its memory setting. Memory is the resident size of the agent's
 // own process, sampled every few milliseconds, on Linux with its peak; children
 // of the agent are not counted. Event invocations are queued in memory and lost
-// with the process.
+// with the process. They run as soon as an agent is free, where Lambda may take
+// longer to notice; destinations are kept and shown, but nothing is sent there.
 //
 // # Large payloads
 //
@@ -39,7 +40,7 @@
 // # Faults on request
 //
 // WithFaults makes it fail: throttles, server errors, resets, spoilt and slow
-// answers, stragglers, crashes, agents of another build. Faults are seeded and
+// answers, stragglers, crashes, agents of another build, events lost and delivered twice. Faults are seeded and
 // counted, so that a test of what a program does about them can be repeated,
 // and knows that they have happened.
 //

@@ -14,11 +14,28 @@ const maxQueued = 256 << 20
 // tryAgain is when an event that found its function's concurrency exhausted tries again.
 const tryAgain = 50 * time.Millisecond
 
+// How long an event waits that met an error of the service, not of its function: twice
+// as long each time.
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html (2026-11).
+const (
+	minPause = time.Second
+	maxPause = 5 * time.Minute
+)
+
+// eventTerms is what becomes of an event that cannot run, or fails.
+type eventTerms struct {
+	age    time.Duration   // when it is dropped, at the latest
+	delays []time.Duration // before each retry after a function error
+}
+
 // An event is an asynchronous invocation that waits for its turn.
 type event struct {
+	eventTerms
+
 	inv      *invocation
 	accepted time.Time
-	tries    int
+	tries    int           // that ended in a function error
+	pause    time.Duration // the last one after an error of the service
 }
 
 // events is the queue of Event invocations. They run in order as environments
@@ -43,7 +60,7 @@ func newEvents(fn *function) *events {
 }
 
 // push queues an invocation and does not block.
-func (e *events) push(inv *invocation) *apiError {
+func (e *events) push(inv *invocation, terms eventTerms) *apiError {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
@@ -52,8 +69,16 @@ func (e *events) push(inv *invocation) *apiError {
 	case e.queued+len(inv.payload) > maxQueued:
 		return errThrottled
 	}
-	e.queued += len(inv.payload)
-	e.append(&event{inv: inv, accepted: time.Now()})
+	copies := e.fn.faults.befall(inv)
+	if copies == 0 {
+		inv.end()
+		return nil
+	}
+	inv.runs.Store(int64(copies))
+	for range copies {
+		e.queued += len(inv.payload)
+		e.append(&event{eventTerms: terms, inv: inv, accepted: time.Now()})
+	}
 	return nil
 }
 
@@ -78,6 +103,8 @@ func (e *events) pop() *event {
 	return ev
 }
 
+var errTooOld = errors.New("too old")
+
 // dispatch hands events to environments, one after another, until close.
 func (e *events) dispatch() {
 	for {
@@ -90,86 +117,110 @@ func (e *events) dispatch() {
 				return
 			}
 		}
-		s, err := e.environment()
-		if errors.Is(err, errClosed) {
+		s, err := e.environment(ev)
+		switch {
+		case errors.Is(err, errTooOld):
+			e.forget(ev, "too old")
+		case errors.Is(err, errClosed):
 			e.forget(ev, "the backend closes")
 			return
+		default:
+			e.wg.Go(func() { e.run(ev, s, err) })
 		}
-		e.wg.Go(func() { e.run(ev, s, err) })
 	}
 }
 
-// environment waits until there is a free one.
-func (e *events) environment() (*sandbox, error) {
+// left is how long the event may still wait.
+func (ev *event) left() time.Duration { return ev.age - time.Since(ev.accepted) }
+
+// environment waits until there is a free one, or the event is too old.
+func (e *events) environment(ev *event) (*sandbox, error) {
 	for {
+		left := ev.left()
+		if left <= 0 {
+			return nil, errTooOld
+		}
 		s, err := e.fn.acquire()
 		if !errors.Is(err, errBusy) && !errors.Is(err, errAccountBusy) {
 			return s, err
 		}
-		var again <-chan time.Time // what other functions free is not signalled here
-		if e.fn.quota != nil {
-			again = time.After(tryAgain)
+		if e.fn.quota != nil { // what other functions free is not signalled here
+			left = min(left, tryAgain)
 		}
-		select {
-		case <-again:
-		case <-e.fn.pool.freed:
-		case <-e.stop:
+		if !e.wait(left, e.fn.pool.freed) {
 			return nil, errClosed
 		}
 	}
 }
 
+// wait waits for that long, or until early, and says no when the queue closes meanwhile.
+func (e *events) wait(long time.Duration, early <-chan struct{}) bool {
+	timer := time.NewTimer(long)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-early:
+	case <-e.stop:
+		return false
+	}
+	return true
+}
+
 // run tries an event once, in s or, when that could not be had, not at all,
 // and decides what becomes of it.
 func (e *events) run(ev *event, s *sandbox, err error) {
-	inv := *ev.inv // a fresh run: the last one has left its marks
+	inv := ev.inv.again()
+	if ev.tries > 0 {
+		inv.fate = nil // it has met it
+	}
 	var res result
 	delivered := true
-	if time.Since(ev.accepted) > e.fn.cfg.eventAge {
-		if s != nil {
-			e.fn.release(s)
-		}
-		e.forget(ev, "too old")
-		return
-	}
 	if err != nil {
-		res = e.fn.refuse(&inv, err)
+		res = e.fn.refuse(inv, err)
 	} else {
-		res, delivered = e.fn.runOn(s, &inv)
+		res, delivered = e.fn.runOn(s, inv)
 	}
+	var delay time.Duration
 	switch {
 	case !delivered:
-		e.requeue(ev)
 	case res.refused == errShutDown || res.refused == errCutOff:
 		e.forget(ev, "the backend closes")
-	case res.errType == "" && res.refused == nil:
+		return
+	case res.refused != nil:
+		ev.pause = min(max(2*ev.pause, minPause), maxPause)
+		delay = min(ev.pause, max(ev.left(), 0))
+	case res.errType == "":
 		e.forget(ev, "")
-	case ev.tries == len(e.fn.cfg.eventDelays):
+		return
+	case ev.tries == len(ev.delays):
 		e.forget(ev, "out of retries")
+		return
 	default:
-		delay := time.NewTimer(e.fn.cfg.eventDelays[ev.tries])
-		defer delay.Stop()
+		delay = ev.delays[ev.tries]
 		ev.tries++
-		select {
-		case <-delay.C:
-			e.requeue(ev)
-		case <-e.stop:
-			e.forget(ev, "the backend closes")
-		}
+	}
+	if !e.wait(delay, nil) {
+		e.forget(ev, "the backend closes")
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.append(ev)
+}
+
+// again returns the invocation as it was when it was accepted: a run leaves its marks.
+func (inv *invocation) again() *invocation {
+	return &invocation{
+		id: inv.id, arn: inv.arn, version: inv.version, clientContext: inv.clientContext, traceID: inv.traceID,
+		payload: inv.payload, fate: inv.fate,
 	}
 }
 
 // end says that the invocation is over and will not run again.
 func (inv *invocation) end() {
-	if inv.over != nil {
+	if inv.runs.Add(-1) <= 0 && inv.over != nil {
 		inv.over()
 	}
-}
-
-func (e *events) requeue(ev *event) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.append(ev)
 }
 
 // forget ends an event: done when why is empty, otherwise dropped.
@@ -191,14 +242,10 @@ func (e *events) close() {
 	close(e.stop)
 }
 
-// wait blocks until no event is under way. Environments must be ending.
-func (e *events) wait() {
+// finish blocks until no event is under way. Environments must be ending.
+func (e *events) finish() {
 	e.wg.Wait()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, ev := range e.queue {
-		ev.inv.end()
-		e.fn.cfg.logger.Warn("event dropped", slog.String("request", ev.inv.id), slog.String("why", "the backend closes"))
+	for ev := e.pop(); ev != nil; ev = e.pop() {
+		e.forget(ev, "the backend closes")
 	}
-	e.queue = nil
 }

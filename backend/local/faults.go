@@ -13,13 +13,12 @@ import (
 )
 
 // Faults says what goes wrong in an embedded Lambda, and how often: a rehearsal
-// for the days when the real one has a bad day. Only synchronous invocations
-// are concerned. The zero Faults changes nothing.
+// for the days when the real one has a bad day. The zero Faults changes nothing.
 //
-// The fields from Refuse to Stale are fractions of the invocations that
-// Throttle lets in. Each is from 0 to 1, together they are at most 1: an
-// invocation meets at most one of them. Which one the n-th meets depends on
-// Seed and n alone, so the totals are the same again, in whatever order
+// The fields from Refuse to Stale are fractions of the synchronous invocations that
+// Throttle lets in, those of events fractions of the Event invocations. Each is from 0 to 1, and those of one group together
+// at most 1: an invocation meets at most one of them. Which one the n-th of its
+// kind meets depends on Seed and n alone, so the totals are the same again, in whatever order
 // concurrent invocations arrive.
 type Faults struct {
 	Seed uint64
@@ -38,6 +37,10 @@ type Faults struct {
 	Crash       float64 // the agent dies during the run, or before its answer is heard
 	OutOfMemory float64 // the same, as at the memory limit
 	Stale       float64 // an agent of another build answers: a version mismatch
+
+	EventDrop      float64 // an event is accepted, and never runs
+	EventDuplicate float64 // an event is delivered twice, perhaps at the same time
+	EventCrash     float64 // the agent dies during an event's first run: it is tried again
 
 	SlowFor    time.Duration // above 0 where Slow is
 	StraggleBy float64       // above 1 where Straggle is; the function's timeout still holds
@@ -78,6 +81,9 @@ const (
 	FaultOutOfMemory
 	FaultStale
 	FaultColdStart
+	FaultEventDrop
+	FaultEventDuplicate
+	FaultEventCrash
 
 	faultKinds
 )
@@ -88,6 +94,7 @@ const faultNone = faultKinds
 var faultNames = [faultKinds]string{
 	"Throttle", "Refuse", "ErrorBefore", "ErrorAfter", "ResetBefore", "ResetAfter", "Truncate",
 	"Corrupt", "Slow", "Straggle", "Crash", "OutOfMemory", "Stale", "ColdStart",
+	"EventDrop", "EventDuplicate", "EventCrash",
 }
 
 // String returns the name of the kind, such as "ResetAfter".
@@ -148,16 +155,22 @@ func (f *Faults) shares() []share {
 
 func (f *Faults) check() error {
 	const rounding = 1e-9
-	sum := 0.0
-	for _, s := range f.shares() {
-		if !(s.fraction >= 0 && s.fraction <= 1) {
-			return fmt.Errorf("%v is %v, must be from 0 to 1", s.kind, s.fraction)
+	for _, group := range []struct {
+		name   string
+		shares []share
+	}{{"from Refuse to Stale", f.shares()}, {"of events", f.eventShares()}} {
+		sum := 0.0
+		for _, s := range group.shares {
+			if !(s.fraction >= 0 && s.fraction <= 1) {
+				return fmt.Errorf("%v is %v, must be from 0 to 1", s.kind, s.fraction)
+			}
+			sum += s.fraction
 		}
-		sum += s.fraction
+		if sum > 1+rounding {
+			return fmt.Errorf("the fractions %s add up to %.3g, must be at most 1", group.name, sum)
+		}
 	}
 	switch {
-	case sum > 1+rounding:
-		return fmt.Errorf("the fractions from Refuse to Stale add up to %.3g, must be at most 1", sum)
 	case f.Slow > 0 && f.SlowFor <= 0:
 		return fmt.Errorf("SlowFor is %v, must be positive where Slow is", f.SlowFor)
 	case f.Straggle > 0 && !(f.StraggleBy > 1 && f.StraggleBy <= math.MaxInt32):
@@ -192,7 +205,8 @@ type faults struct {
 	Faults
 
 	gate   gate
-	drawn  atomic.Uint64
+	drawn  atomic.Uint64 // synchronous invocations
+	events atomic.Uint64
 	counts [faultKinds]atomic.Int64
 	stop   chan struct{} // closed when the function closes: nothing is held up any more
 }
@@ -220,12 +234,17 @@ type fate struct {
 	in   *faults
 }
 
-// draw decides about the next invocation.
+// draw decides about the next synchronous invocation.
 func (f *faults) draw() *fate {
-	dice := rand.New(rand.NewPCG(f.Seed, f.drawn.Add(1))) //nolint:gosec // faults are to be predictable
+	return f.pick(rand.NewPCG(f.Seed, f.drawn.Add(1)), f.shares())
+}
+
+// pick throws the dice.
+func (f *faults) pick(source rand.Source, shares []share) *fate {
+	dice := rand.New(source) //nolint:gosec // faults are to be predictable
 	drawn := &fate{kind: faultNone, dice: dice, in: f}
 	u := dice.Float64()
-	for _, s := range f.shares() {
+	for _, s := range shares {
 		if u < s.fraction {
 			drawn.kind = s.kind
 			break

@@ -10,7 +10,7 @@ const deathbed = 10 * time.Millisecond
 func (d *fate) fatal() stopReason {
 	switch {
 	case d == nil:
-	case d.kind == FaultCrash:
+	case d.kind == FaultCrash || d.kind == FaultEventCrash:
 		return stopCrash
 	case d.kind == FaultOutOfMemory:
 		return stopMemory

@@ -279,7 +279,9 @@ func TestFaultsAreChecked(t *testing.T) {
 		{local.Faults{Crash: -0.1}, "Crash is -0.1, must be from 0 to 1"},
 		{local.Faults{Refuse: 1.1}, "Refuse is 1.1, must be from 0 to 1"},
 		{local.Faults{Stale: nan}, "Stale is NaN, must be from 0 to 1"},
-		{local.Faults{Truncate: 0.6, Corrupt: 0.6}, "add up to 1.2, must be at most 1"},
+		{local.Faults{Truncate: 0.6, Corrupt: 0.6}, "the fractions from Refuse to Stale add up to 1.2, must be at most 1"},
+		{local.Faults{EventDrop: 1.5}, "EventDrop is 1.5, must be from 0 to 1"},
+		{local.Faults{EventDrop: 0.6, EventCrash: 0.6}, "the fractions of events add up to 1.2, must be at most 1"},
 		{local.Faults{Slow: 0.1}, "SlowFor is 0s, must be positive"},
 		{local.Faults{Straggle: 0.1, StraggleBy: 1}, "StraggleBy is 1, must be above 1"},
 		{local.Faults{Straggle: 0.1, StraggleBy: nan}, "StraggleBy is NaN"},
@@ -304,6 +306,7 @@ func TestFaultsAreChecked(t *testing.T) {
 	tenth := local.Faults{
 		Refuse: 0.1, ErrorBefore: 0.1, ErrorAfter: 0.1, ResetBefore: 0.1, ResetAfter: 0.1,
 		Truncate: 0.1, Corrupt: 0.1, Crash: 0.1, OutOfMemory: 0.1, Stale: 0.1, // which is not quite 1
+		EventDrop: 0.5, EventDuplicate: 0.5,
 	}
 	open(t, local.WithFaults(tenth))
 	if name := local.Fault(200).String(); name != "none" {

@@ -248,7 +248,7 @@ func (f *function) close() {
 		f.faults.close()
 		f.events.close()
 		f.pool.close()
-		f.events.wait()
+		f.events.finish()
 		f.memory.close()
 	})
 }

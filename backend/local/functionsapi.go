@@ -76,7 +76,8 @@ func (c *call) createFunction() (any, *apiError) {
 	}
 	f := &resource{
 		arn: id.arn(), tags: map[string]string{}, latest: c.newVersion(s, true), aliases: map[string]*alias{},
-		quota: &quota{account: c.account, reserved: -1},
+		events: map[string]*eventInvokeConfig{},
+		quota:  &quota{account: c.account, reserved: -1},
 	}
 	maps.Copy(f.tags, in.Tags)
 	c.functions[id.name] = f
@@ -182,7 +183,7 @@ func (c *call) named() (*resource, *version, string, *apiError) {
 }
 
 func (c *call) listFunctions() (any, *apiError) {
-	p, refused := c.paging(50)
+	p, refused := c.paging()
 	if refused != nil {
 		return nil, refused
 	}
@@ -243,6 +244,7 @@ func (c *call) deleteFunction() (any, *apiError) {
 			return nil, errConflict("Version " + v.number + " is currently referenced by alias " + a.name + ".")
 		}
 	}
+	delete(f.events, v.number)
 	f.published = slices.DeleteFunc(f.published, func(p *version) bool { return p == v })
 	c.discard(v)
 	return nil, nil

@@ -24,6 +24,7 @@ type invokeAPI struct {
 	auth    *authenticator
 	region  string                                                          // of names that do not say theirs; empty: the one that signed
 	resolve func(functionID) (fn *function, over func(), refused *apiError) // over ends the use of fn
+	terms   func(functionID, eventTerms) eventTerms                         // if any, changes those of events
 }
 
 func (a *invokeAPI) route(mux *http.ServeMux) {
@@ -116,7 +117,11 @@ func (a *invokeAPI) invoke(w http.ResponseWriter, r *http.Request, from *claim, 
 	case "Event":
 		inv.clientContext = "" // for synchronous invocations only, as the API says
 		inv.over = over
-		if refused := fn.events.push(inv); refused != nil {
+		terms := eventTerms{fn.cfg.eventAge, fn.cfg.eventDelays}
+		if a.terms != nil {
+			terms = a.terms(id, terms)
+		}
+		if refused := fn.events.push(inv, terms); refused != nil {
 			return refused
 		}
 		taken = true

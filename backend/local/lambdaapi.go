@@ -51,6 +51,11 @@ func (s *Server) routeLambda(mux *http.ServeMux) {
 		{"PutFunctionConcurrency", "PUT /2017-10-31/functions/{name}/concurrency", 200, maxControlRequest, (*call).putConcurrency},
 		{"GetFunctionConcurrency", "GET /2019-09-30/functions/{name}/concurrency", 200, 0, (*call).getConcurrency},
 		{"DeleteFunctionConcurrency", "DELETE /2017-10-31/functions/{name}/concurrency", 204, 0, (*call).deleteConcurrency},
+		{"PutFunctionEventInvokeConfig", "PUT /2019-09-25/functions/{name}/event-invoke-config", 200, maxControlRequest, (*call).putEventInvokeConfig},
+		{"UpdateFunctionEventInvokeConfig", "POST /2019-09-25/functions/{name}/event-invoke-config", 200, maxControlRequest, (*call).updateEventInvokeConfig},
+		{"GetFunctionEventInvokeConfig", "GET /2019-09-25/functions/{name}/event-invoke-config", 200, 0, (*call).getEventInvokeConfig},
+		{"DeleteFunctionEventInvokeConfig", "DELETE /2019-09-25/functions/{name}/event-invoke-config", 204, 0, (*call).deleteEventInvokeConfig},
+		{"ListFunctionEventInvokeConfigs", "GET /2019-09-25/functions/{name}/event-invoke-config/list", 200, 0, (*call).listEventInvokeConfigs},
 		{"ListTags", "GET /2017-03-31/tags/{arn}", 200, 0, (*call).listTags},
 		{"TagResource", "POST /2017-03-31/tags/{arn}", 204, maxControlRequest, (*call).tagResource},
 		{"UntagResource", "DELETE /2017-03-31/tags/{arn}", 204, 0, (*call).untagResource},
@@ -132,8 +137,11 @@ type paging struct {
 	max    int
 }
 
-func (c *call) paging(most int) (paging, *apiError) {
-	p := paging{max: most}
+// maxPage is how many items a page of any list has at most.
+const maxPage = 50
+
+func (c *call) paging() (paging, *apiError) {
+	p := paging{max: maxPage}
 	query := c.r.URL.Query()
 	if said := query.Get("MaxItems"); said != "" {
 		n, err := strconv.Atoi(said)
@@ -143,7 +151,7 @@ func (c *call) paging(most int) (paging, *apiError) {
 		if refused := within("maxItems", n, 1, 10_000); refused != nil {
 			return p, refused
 		}
-		p.max = min(n, most)
+		p.max = min(n, maxPage)
 	}
 	p.marker = query.Get("Marker")
 	if !markerPattern.MatchString(p.marker) {

@@ -124,22 +124,13 @@ func (b *Backend) newClient() (*awslambda.Backend, error) {
 // a [lambdapool.InvokeError]; after Close it is ErrClosed.
 func (b *Backend) Invoke(ctx context.Context, req *lambdapool.Request) (*lambdapool.Response, error) {
 	if b.closing.Load() {
-		return nil, &lambdapool.InvokeError{
-			Outcome: lambdapool.OutcomeNotRun, Kind: lambdapool.ErrClosed, Permanent: true,
-			Err: errors.New("the local backend was closed"),
-		}
+		return nil, closedError()
 	}
 	resp, err := b.client.Invoke(ctx, req)
-	if err == nil || !b.closing.Load() || ctx.Err() != nil {
-		return resp, err
+	if err != nil {
+		return nil, b.cutShort(ctx, err)
 	}
-	cut := &lambdapool.InvokeError{}
-	if known, ok := errors.AsType[*lambdapool.InvokeError](err); ok {
-		*cut = *known
-	}
-	cut.Kind, cut.Permanent = lambdapool.ErrClosed, true
-	cut.Err = fmt.Errorf("the local backend was closed during the call: %w", err)
-	return nil, cut
+	return resp, nil
 }
 
 // Limits returns Lambda's limits, the concurrency and the timeout.

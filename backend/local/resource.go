@@ -29,6 +29,7 @@ type resource struct {
 	published []*version // oldest first
 	last      int        // number of the version published last; numbers are never used again
 	aliases   map[string]*alias
+	events    map[string]*eventInvokeConfig // by qualifier
 }
 
 // A version is code with a configuration. The one that is called $LATEST is

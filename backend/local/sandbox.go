@@ -42,7 +42,9 @@ type invocation struct {
 	errType  string        // of a function error
 	done     chan struct{} // closed when the runtime asks for more
 
-	over func() // if any: an event's end, whatever it was
+	// Of an event.
+	runs atomic.Int64 // copies of it that have not ended
+	over func()       // if any, called when all have
 }
 
 // A result is how an invocation ended, as far as the caller is concerned.

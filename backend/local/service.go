@@ -111,7 +111,7 @@ func serve(cfg config) (_ *Server, err error) {
 	}
 	s.auth = newAuthenticator(s.credentials.AccessKeyID, s.credentials.SecretAccessKey, "lambda", "iam", "sts", "logs")
 	mux := http.NewServeMux()
-	(&invokeAPI{auth: s.auth, resolve: s.resolve}).routeInvoke(mux)
+	(&invokeAPI{auth: s.auth, resolve: s.resolve, terms: s.eventTerms}).routeInvoke(mux)
 	routeRuntime(mux, s.find)
 	s.routeLambda(mux)
 	s.routeOthers(mux)

@@ -142,7 +142,7 @@ func (c *call) publishVersion() (any, *apiError) {
 }
 
 func (c *call) listVersions() (any, *apiError) {
-	p, refused := c.paging(50)
+	p, refused := c.paging()
 	if refused != nil {
 		return nil, refused
 	}
