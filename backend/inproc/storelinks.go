@@ -1,6 +1,7 @@
 package inproc
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/hmac"
@@ -31,6 +32,9 @@ const (
 	// maxForm is how many bytes the fields of a form have before its file, as on S3. Source:
 	// docs.aws.amazon.com/AmazonS3/latest/userguide/HTTPPOSTForms.html, 2026-11.
 	maxForm = 20 << 10
+
+	// formBuffer is for a reader of forms that asks for 4 KiB at a time.
+	formBuffer = 64 << 10
 )
 
 // onlyNew is the header by which a PUT changes nothing that exists.
@@ -134,11 +138,15 @@ func (s *store) put(r *http.Request, key string) (*http.Response, error) {
 
 // post stores what a form brings: its fields first, then the key, and the file at last.
 func (s *store) post(r *http.Request) (*http.Response, error) {
-	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || r.ContentLength < 0 || r.ContentLength > codec.MaxStored+2*maxForm {
+	_, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // a boundary says all
+	if params["boundary"] == "" {
 		return refuse(http.StatusPreconditionFailed, "PreconditionFailed"), nil
 	}
-	form, fields := multipart.NewReader(r.Body, params["boundary"]), map[string]string{}
+	if r.ContentLength < 0 || r.ContentLength > codec.MaxStored+2*maxForm {
+		return refuse(http.StatusLengthRequired, "MissingContentLength"), nil
+	}
+	body := bufio.NewReaderSize(r.Body, formBuffer)
+	form, fields := multipart.NewReader(body, params["boundary"]), map[string]string{}
 	for room := int64(maxForm); ; {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
@@ -26,6 +27,9 @@ const (
 
 	// inMemory is the size up to which an object is no file.
 	inMemory = 256 << 10
+
+	// fileBuffer is how much is written to a file at once.
+	fileBuffer = 64 << 10
 
 	// storePage is how many objects a listing holds at most, as S3's do.
 	storePage = 1000
@@ -108,6 +112,7 @@ func (u *upload) object() (*object, error) {
 	o := &object{uses: 1}
 	var into io.Writer
 	var buffer bytes.Buffer
+	var file *bufio.Writer
 	if u.size <= inMemory {
 		buffer.Grow(int(u.size) + bytes.MinRead) // once
 		into = &buffer
@@ -120,7 +125,8 @@ func (u *upload) object() (*object, error) {
 			o.release()
 			return nil, err
 		}
-		into = o.file
+		file = bufio.NewWriterSize(o.file, fileBuffer)
+		into = file
 	}
 	body, sum := u.body, sha256.New()
 	if u.check != nil {
@@ -130,6 +136,9 @@ func (u *upload) object() (*object, error) {
 	o.size, err = io.Copy(into, io.LimitReader(body, u.size))
 	if err == nil && o.size < u.size && !u.atMost {
 		err = io.ErrUnexpectedEOF
+	}
+	if err == nil && file != nil {
+		err = file.Flush()
 	}
 	if err == nil && u.check != nil {
 		err = u.check(sum)

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"strings"
@@ -179,6 +180,9 @@ func TestStoreChecksWhatItTakes(t *testing.T) {
 	s := open(t).Store()
 	if err := s.Put(t.Context(), "a", strings.NewReader("changed"), 7, sha256.Sum256([]byte("genuine"))); !errors.Is(err, codec.ErrDamaged) {
 		t.Errorf("another sum: %v", err)
+	}
+	if _, _, err := s.Open(t.Context(), "a"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it was stored all the same: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
