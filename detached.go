@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"github.com/lambdapool/lambdapool/internal/detached"
 )
 
 // Sentinels of detached runs, beside those of every [PoolError].
@@ -79,7 +81,7 @@ func Attach[A, R any](ctx context.Context, e *Executor, fn *Func[A, R], id strin
 	if err != nil {
 		return nil, err
 	}
-	return attachTo[R](ctx, e, f, id, opts)
+	return attachTo[R](ctx, e, func(*detached.Manifest) (*Function, error) { return f, nil }, id, opts)
 }
 
 // Attach finds a detached run by its name, as the function [Attach] does. Its function must
@@ -88,7 +90,7 @@ func (e *Executor) Attach(ctx context.Context, id string, opts ...MapOption) (*R
 	if e == nil {
 		return nil, errNoExecutor()
 	}
-	return attachTo[any](ctx, e, nil, id, opts)
+	return attachTo[any](ctx, e, func(m *detached.Manifest) (*Function, error) { return e.registry.resolve(m.Func) }, id, opts)
 }
 
 // configure applies the options of a detached run.

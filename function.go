@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"reflect"
 	"strings"
 
@@ -143,9 +142,7 @@ func newFunction(name string, ins, outs []reflect.Type, variadic bool) (*Functio
 	}
 	f.shape = "func(" + strings.Join(shapes, ", ") + ")" + result
 	f.signature = "func(" + strings.Join(signatures, ", ") + ")" + resultSignature
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%s\n%s", name, f.signature)
-	f.fingerprint = h.Sum64()
+	f.fingerprint = fingerprint(name, f.signature)
 	return f, nil
 }
 

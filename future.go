@@ -59,6 +59,10 @@ func decodeContained[T any](v *T, fn *Function, data []byte, own bool) (err erro
 // gets the type that fn was registered with; without a result it is nil. A value may
 // keep data if that is its own: it is not copied then.
 func decodeResult[T any](v *T, fn *Function, data []byte, own bool) error {
+	if encoded, ok := any(v).(*Encoded); ok && fn.foreign() {
+		encoded.keep(data, own)
+		return nil
+	}
 	unmarshal := codec.Unmarshal
 	if own {
 		unmarshal = codec.UnmarshalShared

@@ -29,8 +29,8 @@ type Run[R any] struct {
 	waiting sync.WaitGroup // for what is fetched for them
 }
 
-// attachTo finds the run id. f is its function; nil: the manifest says which.
-func attachTo[R any](ctx context.Context, e *Executor, f *Function, id string, opts []MapOption) (*Run[R], error) {
+// attachTo finds the run id. find returns its function.
+func attachTo[R any](ctx context.Context, e *Executor, find func(*detached.Manifest) (*Function, error), id string, opts []MapOption) (*Run[R], error) {
 	cfg, err := configure("attach", "", opts)
 	if err == nil && (cfg.detached.name != "" || cfg.detached.startWithin > 0 || cfg.detached.retention > 0 || cfg.chunk > 0 || cfg.parallel > 0) {
 		err = callError("attach", "", ErrBadArguments, errors.New("the run has begun: only FailOnTimeout and Progress apply"), "")
@@ -49,10 +49,9 @@ func attachTo[R any](ctx context.Context, e *Executor, f *Function, id string, o
 	if err != nil {
 		return nil, err
 	}
-	if f == nil {
-		if f, err = e.registry.resolve(m.Func); err != nil {
-			return nil, err
-		}
+	f, err := find(m)
+	if err != nil {
+		return nil, err
 	}
 	switch {
 	case f.name != m.Func:
@@ -206,9 +205,13 @@ func (r *Run[R]) given(err error) *PoolError {
 // -1 and whose Err says why no more will come: ctx has ended, the run or its executor was closed, the
 // store refuses to be read, or with [FailOnTimeout] a call was not finished in time.
 func (r *Run[R]) Results(ctx context.Context) iter.Seq[Result[R]] {
+	return r.results(ctx, func(yield func(outcome) bool) { r.outcomes(ctx, r.report())(yield) })
+}
+
+// results yields those of what became of chunks.
+func (r *Run[R]) results(ctx context.Context, outcomes iter.Seq[outcome]) iter.Seq[Result[R]] {
 	return func(yield func(Result[R]) bool) {
-		report := r.report()
-		for o := range r.outcomes(ctx, report) {
+		for o := range outcomes {
 			if o.chunk < 0 {
 				yield(Result[R]{Index: -1, Err: r.ended(ctx, o.err)})
 				return
@@ -319,7 +322,8 @@ type ChunkState struct {
 
 // State looks how far the run has come: one listing of its objects, however many there are to
 // a page. What is recorded as failed is counted by a mark beside the result; a result is
-// the truth where the two differ.
+// the truth where the two differ. Calls that nobody will bring to an end any more count as
+// ended, although that is recorded only when somebody asks for results.
 func (r *Run[R]) State(ctx context.Context) (RunState, error) {
 	view := detached.NewView(r.m)
 	now, err := listRun(ctx, r.store, view, 0)
@@ -343,18 +347,24 @@ func (r *Run[R]) State(ctx context.Context) (RunState, error) {
 	state.Chunks = make([]ChunkState, len(view.Chunks))
 	for n := range view.Chunks {
 		first, end := r.m.Span(n)
-		state.add(&state.Chunks[n], &view.Chunks[n], first, end-first)
+		state.add(&state.Chunks[n], &view.Chunks[n], first, end-first, r.m.Judge(&view.Chunks[n], now))
 	}
 	return state, nil
 }
 
-func (s *RunState) add(to *ChunkState, c *detached.Chunk, first, calls int) {
+func (s *RunState) add(to *ChunkState, c *detached.Chunk, first, calls int, verdict detached.Verdict) {
 	failed := failedOf(c, calls)
 	*to = ChunkState{
 		First: first, Calls: calls, Started: c.Started, Ended: c.Ended, Failed: failed,
 		Deliveries: c.Deliveries, Duplicates: c.Duplicates, Bytes: c.Size,
 	}
 	switch {
+	case !c.Over() && verdict == detached.Late:
+		to.State, to.Failed = "expired", calls
+		s.Expired += calls
+	case !c.Over() && verdict == detached.Lost:
+		to.State, to.Failed = "ended", calls
+		s.Failed += calls
 	case !c.Over() && c.State == detached.Running:
 		to.State = "running"
 		s.Running += calls

@@ -71,10 +71,14 @@ func newSubmission(ctx context.Context, e *Executor, fn any, opts []MapOption) (
 		return nil, errNoExecutor()
 	}
 	f, err := e.registry.resolve(fn)
-	if err == nil {
-		err = e.check(ctx, f)
-	}
 	if err != nil {
+		return nil, err
+	}
+	return submissionOf(ctx, e, f, opts)
+}
+
+func submissionOf(ctx context.Context, e *Executor, f *Function, opts []MapOption) (_ *submission, err error) {
+	if err := e.check(ctx, f); err != nil {
 		return nil, err
 	}
 	s := &submission{e: e, fn: f, ctx: ctx}
