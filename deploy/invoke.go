@@ -62,13 +62,13 @@ func (c *Client) call(ctx context.Context, name string, call Call) (*Result, err
 	if err != nil {
 		return nil, err
 	}
-	sig, err := parseSignature(full, shape)
+	to, err := NewConverter(lambdapool.Foreign{Name: call.Function, Shape: shape, Signature: full})
 	if err != nil {
-		return nil, &Error{Err: fmt.Errorf("%s %s has no JSON form: %w", call.Function, shape, err), Hint: "call it from a Go program that is compiled with its types"}
+		return nil, err
 	}
-	args, err := sig.encode(call.Args)
+	args, err := to.Arguments(call.Args...)
 	if err != nil {
-		return nil, &Error{Kind: ErrInvalid, Err: fmt.Errorf("%s: %w", call.Function, err), Hint: "it is " + shape}
+		return nil, err
 	}
 	reply, resp, err := c.ask(ctx, name, call.Qualifier, &codec.Request{
 		Func: call.Function, Shape: fingerprint(call.Function, full), Items: [][]byte{args},
@@ -87,8 +87,8 @@ func (c *Client) call(ctx context.Context, name string, call Call) (*Result, err
 		PeakMemory: reply.Agent.PeakMemory, Memory: reply.Agent.Memory, Cold: reply.Agent.Cold,
 		RequestID: resp.RequestID, Version: resp.ExecutedVersion,
 	}
-	if r.Value, err = sig.decode(reply.Items[0].Value); err != nil {
-		return nil, &Error{Err: fmt.Errorf("the result of %s: %w", call.Function, err), Hint: "it is " + shape}
+	if r.Value, err = to.Result(reply.Items[0].Value); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
