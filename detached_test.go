@@ -696,9 +696,27 @@ func TestLargeDetachedCalls(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if _, err := run.Open(t.Context(), 0); !errors.Is(err, lambdapool.ErrRunNotFound) {
+			t.Errorf("before it has ended: %v", err)
+		}
 		got, err := run.Wait(t.Context())
 		if err != nil || got[0] != large || got[1] != "small" {
 			t.Errorf("%d bytes, %v", len(got[0]), err)
+		}
+		for i, want := range got {
+			body, err := run.Open(t.Context(), i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if data, err := io.ReadAll(body); err != nil || string(data) != want {
+				t.Errorf("streamed: %d bytes, %v", len(data), err)
+			}
+			if err := body.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := run.Open(t.Context(), 2); !errors.Is(err, lambdapool.ErrBadArguments) {
+			t.Errorf("beyond the end: %v", err)
 		}
 	})
 }

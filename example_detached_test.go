@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"slices"
 	"strings"
@@ -206,4 +207,34 @@ func ExampleRun_Cancel() {
 	// Output:
 	// 0 <nil>
 	// <nil>
+}
+
+// A large result is read as it arrives.
+func ExampleRun_Open() {
+	ctx := context.Background()
+	b := inproc.New()
+	defer b.Close()
+	e, err := lambdapool.New(b)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+
+	run, err := lambdapool.SubmitDetached(ctx, e, shout, strings.Repeat("large ", 1_000_000))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for r := range run.Results(ctx) { // waits; run.State would only look
+		if r.Err != nil {
+			log.Fatal(r.Err)
+		}
+	}
+	body, err := run.Open(ctx, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer body.Close()
+	n, err := io.Copy(io.Discard, body)
+	fmt.Println(n, err)
+	// Output: 6000000 <nil>
 }

@@ -110,7 +110,7 @@ func (d *delivered) record(ctx context.Context, reply *codec.Reply) error {
 	if err != nil {
 		return err
 	}
-	taken, err := d.h.create(ctx, d.req.Detached.Result, frame)
+	taken, err := d.h.create(ctx, d.req.Detached.Result, frame.Seal())
 	switch {
 	case errors.Is(err, errPerhapsOurs): // more likely than another's
 	case err != nil:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"reflect"
 
 	"github.com/lambdapool/lambdapool/codec"
@@ -200,4 +201,39 @@ func ExampleFrame_Sealed() {
 	// Output:
 	// 1 <nil>
 	// true
+}
+
+func ExampleOpenValue() {
+	value, err := codec.Marshal([]*codec.Type{mustType[[]byte]()}, []reflect.Value{reflect.ValueOf([]byte("a large value"))})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	frame, err := codec.FrameReply(&codec.Reply{ID: "1", Items: []codec.ItemReply{{Value: value}}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	object := frame.Seal() // with a checksum, as nothing else describes it
+	v, err := codec.OpenValue(object.Reader(), object.Size(), 0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer v.Close()
+	fmt.Println(v.Size(), "bytes")
+	fmt.Println(v.Read(make([]byte, 100)))
+	fmt.Println(io.Copy(os.Stdout, v)) // the end, and the checksum
+	// Output:
+	// 13 bytes
+	// 13 <nil>
+	// 0 <nil>
+}
+
+func mustType[T any]() *codec.Type {
+	t, err := codec.TypeOf(reflect.TypeFor[T]())
+	if err != nil {
+		panic(err)
+	}
+	return t
 }

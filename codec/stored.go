@@ -84,12 +84,18 @@ func newFrame(p *plan, v reflect.Value, opts []FrameOption) (*Frame, error) {
 			all = packed
 		}
 	}
+	f := frameOf(all)
+	if f.size > MaxStored {
+		return nil, &FrameError{Reason: fmt.Sprintf("the frame has %d bytes, at most %d are stored", f.size, MaxStored)}
+	}
+	return f, nil
+}
+
+// frameOf makes a frame of its pieces.
+func frameOf(all [][]byte) *Frame {
 	f := &Frame{pieces: all}
 	for _, piece := range all {
 		f.size += int64(len(piece))
-	}
-	if f.size > MaxStored {
-		return nil, &FrameError{Reason: fmt.Sprintf("the frame has %d bytes, at most %d are stored", f.size, MaxStored)}
 	}
 	f.sum = sync.OnceValue(func() (sum [sha256.Size]byte) {
 		h := sha256.New()
@@ -99,7 +105,7 @@ func newFrame(p *plan, v reflect.Value, opts []FrameOption) (*Frame, error) {
 		h.Sum(sum[:0])
 		return sum
 	})
-	return f, nil
+	return f
 }
 
 // pieces are the large byte slices of a message, and where in its encoding they go.
