@@ -33,7 +33,7 @@ type Backend interface {
 //
 //   - local:?concurrency=N&memory=MB&timeout=DURATION&binary=PATH
 //   - inproc:?concurrency=N&timeout=DURATION
-//   - lambda://FUNCTION?region=…&profile=…&qualifier=…&tenant=…&endpoint=URL&workers=N&timeout=DURATION,
+//   - lambda://FUNCTION?region=…&profile=…&qualifier=…&tenant=…&endpoint=URL&bucket=NAME&workers=N&timeout=DURATION,
 //     where FUNCTION is NAME, NAME:QUALIFIER or an ARN
 //
 // All parameters are optional and go to the options of the same meaning. An

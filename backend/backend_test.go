@@ -46,6 +46,7 @@ func isolate(t *testing.T) {
 		"AWS_DEFAULT_REGION":          "",
 		"AWS_ENDPOINT_URL":            "",
 		"AWS_ENDPOINT_URL_LAMBDA":     "",
+		"AWS_ENDPOINT_URL_S3":         "",
 	} {
 		t.Setenv(name, value)
 		if value == "" {
@@ -136,6 +137,36 @@ func TestOpenLambdaParameters(t *testing.T) {
 	}
 }
 
+// The bucket makes a store, for whose endpoint the environment is asked.
+func TestOpenLambdaBucket(t *testing.T) {
+	isolate(t)
+	var got string
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Method + " " + r.URL.Path }))
+	defer s.Close()
+	t.Setenv("AWS_ENDPOINT_URL_S3", s.URL)
+	for url, want := range map[string]string{
+		"lambda://algo?region=eu-west-1&bucket=payloads": "DELETE /payloads/lambdapool/k",
+		"lambda://algo?region=eu-west-1":                 "",
+	} {
+		got = ""
+		b, err := backend.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if store := b.(lambdapool.Storer).Store(); store != nil {
+			if err := store.Delete(t.Context(), "k"); err != nil {
+				t.Error(err)
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", url, got, want)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestOpenErrors(t *testing.T) {
 	isolate(t)
 	for _, tt := range []struct{ url, want string }{
@@ -159,6 +190,7 @@ func TestOpenErrors(t *testing.T) {
 		{"lambda://not a name", "not a function name"},
 		{"lambda://algo?regoin=x", `did you mean "region"?`},
 		{"lambda://algo", "no region"},
+		{"lambda://algo?region=eu-west-1&bucket=No_Bucket", `WithBucket: "No_Bucket" is not the name of a bucket`},
 	} {
 		b, err := backend.Open(t.Context(), tt.url)
 		if b != nil {

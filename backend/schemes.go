@@ -110,6 +110,7 @@ func parseInproc(target string, query url.Values) (opener, error) {
 }
 
 var lambdaParameters = parameters[awslambda.Option]{
+	"bucket":    text(func(name string) awslambda.Option { return awslambda.WithBucket(name) }),
 	"endpoint":  text(awslambda.WithEndpoint),
 	"profile":   text(awslambda.WithProfile),
 	"qualifier": text(awslambda.WithQualifier),

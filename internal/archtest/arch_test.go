@@ -19,6 +19,9 @@ const module = "github.com/lambdapool/lambdapool"
 // sdk is the AWS SDK: expensive in an agent, which starts cold.
 const sdk = "github.com/aws/aws-sdk-go-v2"
 
+// fakeS3 serves `lambdapool local`, and tests: nothing that others build upon.
+const fakeS3 = "github.com/johannesboyne/gofakes3"
+
 // A room is a package, or several that may link the same.
 type room struct {
 	pattern string   // as path.Match, below the module; "." is the root
@@ -31,6 +34,7 @@ var rooms = []room{
 	{pattern: "codec"},
 	{pattern: "price"},
 	{pattern: "internal/far", links: above(".", "agent", "backend/inproc")}, // for benchmarks
+	{pattern: "internal/s3local"},                                           // see below for who must not link it
 	{pattern: "internal/*"},
 	{pattern: "docs"},
 	{pattern: ".", links: ground},
@@ -103,6 +107,10 @@ func TestTheAgentHasNoSDKAndTheRootNoBackend(t *testing.T) {
 		{"agent", sdk},
 		{"agent", "github.com/aws/smithy-go"},
 		{"agent", module + "/backend"},
+		{".", fakeS3},
+		{"agent", fakeS3},
+		{"backend", fakeS3},
+		{"deploy", fakeS3},
 		{"codec", module},
 		{"examples/algorithms", sdk},
 	} {

@@ -1,0 +1,399 @@
+package s3local
+
+import (
+	"bytes"
+	"crypto/md5" //nolint:gosec // what S3 calls an ETag
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// A disk is a directory of objects. Each is a file with a name of its own, and an entry
+// in an index that says which key it has. The entry is made when the file is complete,
+// and an object is there when its entry is: however the process ends, there is no half of
+// one. Conditions are checked where the entry is made, one at a time.
+type disk struct {
+	dir   string
+	index *bbolt.DB // of each bucket, by key
+}
+
+var _ gofakes3.Backend = (*disk)(nil)
+
+// An entry of the index is JSON.
+type entry struct {
+	File     string            `json:"file"` // below objects/
+	Size     int64             `json:"size"`
+	MD5      []byte            `json:"md5"`
+	Modified time.Time         `json:"modified"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// lockTime is how long openDisk waits for another process, which may be ending.
+const lockTime = 2 * time.Second
+
+func openDisk(dir string) (*disk, error) {
+	d := &disk{dir: dir}
+	if err := os.MkdirAll(d.path(""), 0o700); err != nil {
+		return nil, err
+	}
+	var err error
+	// What the process has written the kernel keeps, whoever kills it: waiting for the disk
+	// would only help against a power failure, and take longer than all else here.
+	d.index, err = bbolt.Open(filepath.Join(dir, "index.db"), 0o600, &bbolt.Options{
+		Timeout: lockTime, NoSync: true, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
+	})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return nil, fmt.Errorf("directory %s: another process has it open", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("directory %s: %w", dir, err)
+	}
+	if err := d.sweep(); err != nil {
+		return nil, errors.Join(fmt.Errorf("directory %s: %w", dir, err), d.index.Close())
+	}
+	return d, nil
+}
+
+func (d *disk) close() error { return errors.Join(d.index.Sync(), d.index.Close()) }
+
+func (d *disk) path(file string) string { return filepath.Join(d.dir, "objects", file) }
+
+// sweep removes the files that no entry has: of objects that were being stored, or
+// replaced, when the process was killed.
+func (d *disk) sweep() error {
+	known := map[string]bool{}
+	err := d.index.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error {
+			return b.ForEach(func(_, v []byte) error {
+				e, err := decode(v)
+				known[e.File] = true
+				return err
+			})
+		})
+	})
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(d.path(""))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }() // nothing was written through it
+	return fs.WalkDir(root.FS(), ".", func(name string, f fs.DirEntry, err error) error {
+		if err != nil || f.IsDir() || known[name] {
+			return err
+		}
+		return root.Remove(name)
+	})
+}
+
+func decode(v []byte) (entry, error) {
+	var e entry
+	err := json.Unmarshal(v, &e)
+	return e, err
+}
+
+// view reads a bucket.
+func (d *disk) view(name string, read func(*bbolt.Bucket) error) error {
+	return d.index.View(func(tx *bbolt.Tx) error {
+		b := tx.Bucket([]byte(name))
+		if b == nil {
+			return gofakes3.BucketNotFound(name)
+		}
+		return read(b)
+	})
+}
+
+// change changes a bucket. Others that do wait.
+func (d *disk) change(name string, write func(*bbolt.Bucket) error) error {
+	return d.index.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket([]byte(name))
+		if b == nil {
+			return gofakes3.BucketNotFound(name)
+		}
+		return write(b)
+	})
+}
+
+func (d *disk) ListBuckets() ([]gofakes3.BucketInfo, error) {
+	var all []gofakes3.BucketInfo
+	info, err := os.Stat(d.path(""))
+	if err != nil {
+		return nil, err
+	}
+	err = d.index.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
+			all = append(all, gofakes3.BucketInfo{Name: string(name), CreationDate: gofakes3.NewContentTime(info.ModTime())})
+			return nil
+		})
+	})
+	return all, err
+}
+
+func (d *disk) CreateBucket(name string) error {
+	return d.index.Update(func(tx *bbolt.Tx) error {
+		if tx.Bucket([]byte(name)) != nil {
+			return gofakes3.ResourceError(gofakes3.ErrBucketAlreadyExists, name)
+		}
+		_, err := tx.CreateBucket([]byte(name))
+		return err
+	})
+}
+
+func (d *disk) BucketExists(name string) (bool, error) {
+	err := d.view(name, func(*bbolt.Bucket) error { return nil })
+	if gofakes3.HasErrorCode(err, gofakes3.ErrNoSuchBucket) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (d *disk) DeleteBucket(name string) error {
+	return d.index.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket([]byte(name))
+		if b == nil {
+			return gofakes3.BucketNotFound(name)
+		}
+		if first, _ := b.Cursor().First(); first != nil {
+			return gofakes3.ResourceError(gofakes3.ErrBucketNotEmpty, name)
+		}
+		return tx.DeleteBucket([]byte(name))
+	})
+}
+
+func (d *disk) ForceDeleteBucket(name string) error {
+	var keys []string
+	err := d.view(name, func(b *bbolt.Bucket) error {
+		return b.ForEach(func(k, _ []byte) error {
+			keys = append(keys, string(k))
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := d.DeleteMulti(name, keys...); err != nil {
+		return err
+	}
+	return d.DeleteBucket(name)
+}
+
+func (d *disk) ListBucket(name string, prefix *gofakes3.Prefix, page gofakes3.ListBucketPage) (*gofakes3.ObjectList, error) {
+	if prefix == nil {
+		prefix = &gofakes3.Prefix{}
+	}
+	list := gofakes3.NewObjectList()
+	err := d.view(name, func(b *bbolt.Bucket) error {
+		c := b.Cursor()
+		k, v := c.Seek([]byte(max(prefix.Prefix, page.Marker)))
+		if page.HasMarker && string(k) == page.Marker {
+			k, v = c.Next()
+		}
+		var match gofakes3.PrefixMatch
+		group, last, items := "", "", int64(0)
+		for ; k != nil && bytes.HasPrefix(k, []byte(prefix.Prefix)); k, v = c.Next() {
+			key := string(k)
+			if !prefix.Match(key, &match) {
+				continue
+			}
+			if match.CommonPrefix && match.MatchedPart == group {
+				last = key // the next page begins after the whole group
+				continue
+			}
+			if page.MaxKeys > 0 && items == page.MaxKeys {
+				list.IsTruncated, list.NextMarker = true, last
+				return nil
+			}
+			last = key
+			items++
+			if match.CommonPrefix {
+				group = match.MatchedPart
+				list.AddPrefix(group)
+				continue
+			}
+			e, err := decode(v)
+			if err != nil {
+				return err
+			}
+			list.Add(&gofakes3.Content{
+				Key: key, Size: e.Size, ETag: gofakes3.FormatETag(e.MD5), LastModified: gofakes3.NewContentTime(e.Modified),
+			})
+		}
+		return nil
+	})
+	return list, err
+}
+
+// entry returns what is at a key.
+func (d *disk) entry(bucket, key string) (e entry, err error) {
+	err = d.view(bucket, func(b *bbolt.Bucket) error {
+		v := b.Get([]byte(key))
+		if v == nil {
+			return gofakes3.KeyNotFound(key)
+		}
+		e, err = decode(v)
+		return err
+	})
+	return e, err
+}
+
+func (e *entry) object(key string) *gofakes3.Object {
+	return &gofakes3.Object{
+		Name: key, Size: e.Size, Hash: e.MD5, Metadata: maps.Clone(e.Metadata), Contents: io.NopCloser(strings.NewReader("")),
+	}
+}
+
+func (d *disk) HeadObject(bucket, key string) (*gofakes3.Object, error) {
+	e, err := d.entry(bucket, key)
+	if err != nil {
+		return nil, err
+	}
+	return e.object(key), nil
+}
+
+func (d *disk) GetObject(bucket, key string, asked *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
+	for {
+		e, err := d.entry(bucket, key)
+		if err != nil {
+			return nil, err
+		}
+		o := e.object(key)
+		if o.Range, err = asked.Range(e.Size); err != nil {
+			return nil, err
+		}
+		f, err := os.Open(d.path(e.File))
+		if errors.Is(err, fs.ErrNotExist) {
+			if now, gone := d.entry(bucket, key); gone != nil || now.File != e.File {
+				continue // it was replaced, or deleted, between the two
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		o.Contents = f
+		if o.Range != nil {
+			o.Contents = struct {
+				io.Reader
+				io.Closer
+			}{io.NewSectionReader(f, o.Range.Start, o.Range.Length), f}
+		}
+		return o, nil
+	}
+}
+
+// store writes a file of size bytes, and returns an entry for it.
+func (d *disk) store(body io.Reader, size int64, metadata map[string]string) (entry, error) {
+	name := rand.Text()
+	e := entry{File: strings.ToLower(name[:2]) + "/" + name, Size: size, Modified: time.Now().UTC().Truncate(time.Millisecond), Metadata: metadata}
+	path := d.path(e.File)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return e, err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return e, err
+	}
+	sum := md5.New() //nolint:gosec // what S3 calls an ETag
+	n, err := io.Copy(io.MultiWriter(f, sum), body)
+	if err == nil && n != size {
+		err = gofakes3.ErrIncompleteBody
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		_ = os.Remove(path) // what remains is swept
+		return e, err       // as it is: gofakes3 knows its own errors only so
+	}
+	e.MD5 = sum.Sum(nil)
+	return e, nil
+}
+
+func (d *disk) PutObject(
+	bucket, key string, metadata map[string]string, body io.Reader, size int64, conditions *gofakes3.PutConditions,
+) (result gofakes3.PutObjectResult, err error) {
+	e, err := d.store(body, size, metadata)
+	if err != nil {
+		return result, err
+	}
+	data, err := json.Marshal(e)
+	if err != nil {
+		return result, err
+	}
+	unused := e.File
+	defer func() {
+		if unused != "" {
+			_ = os.Remove(d.path(unused)) // what remains is swept
+		}
+	}()
+	var replaced entry
+	err = d.change(bucket, func(b *bbolt.Bucket) error {
+		known := &gofakes3.ConditionalObjectInfo{}
+		if v := b.Get([]byte(key)); v != nil {
+			if replaced, err = decode(v); err != nil {
+				return err
+			}
+			known.Exists, known.Hash = true, replaced.MD5
+		}
+		if conditions != nil {
+			if err := gofakes3.CheckPutConditions(conditions, known); err != nil {
+				return err
+			}
+		}
+		return b.Put([]byte(key), data)
+	})
+	if err == nil {
+		unused = replaced.File
+	}
+	return result, err
+}
+
+func (d *disk) DeleteObject(bucket, key string) (result gofakes3.ObjectDeleteResult, err error) {
+	_, err = d.DeleteMulti(bucket, key)
+	return result, err
+}
+
+func (d *disk) DeleteMulti(bucket string, keys ...string) (result gofakes3.MultiDeleteResult, err error) {
+	var files []string
+	err = d.change(bucket, func(b *bbolt.Bucket) error {
+		for _, key := range keys {
+			result.Deleted = append(result.Deleted, gofakes3.ObjectID{Key: key})
+			v := b.Get([]byte(key))
+			if v == nil {
+				continue
+			}
+			e, err := decode(v)
+			if err != nil {
+				return err
+			}
+			files = append(files, e.File)
+			if err := b.Delete([]byte(key)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return gofakes3.MultiDeleteResult{}, err
+	}
+	for _, file := range files {
+		_ = os.Remove(d.path(file)) // what remains is swept
+	}
+	return result, nil
+}
+
+func (d *disk) CopyObject(fromBucket, fromKey, bucket, key string, metadata map[string]string) (gofakes3.CopyObjectResult, error) {
+	return gofakes3.CopyObject(d, fromBucket, fromKey, bucket, key, metadata)
+}

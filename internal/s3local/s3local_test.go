@@ -1,0 +1,434 @@
+package s3local_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/lambdapool/lambdapool/internal/s3local"
+)
+
+const (
+	keyID  = "AKIALOCALTEST000"
+	secret = "secret"
+	bucket = "payloads"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(serveDir); dir != "" {
+		serveForEver(dir)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// A store is a server with the SDK's client.
+type store struct {
+	*s3.Client
+	endpoint string
+	close    func()
+}
+
+func open(t *testing.T, dir string) store {
+	t.Helper()
+	s, err := s3local.Open(s3local.Config{Dir: dir, AccessKeyID: keyID, Buckets: []string{bucket}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closing := sync.OnceFunc(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(closing)
+	return store{client(t, s.Endpoint(), keyID), s.Endpoint(), closing}
+}
+
+func client(t *testing.T, endpoint, keyID string) *s3.Client {
+	t.Helper()
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	t.Cleanup(transport.CloseIdleConnections)
+	return s3.New(s3.Options{
+		Region: "us-east-1", BaseEndpoint: &endpoint, Retryer: aws.NopRetryer{},
+		Credentials: credentials.NewStaticCredentialsProvider(keyID, secret, ""),
+		HTTPClient:  &http.Client{Transport: transport},
+	})
+}
+
+func (s store) put(ctx context.Context, key, body string) error {
+	_, err := s.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: strings.NewReader(body)})
+	return err
+}
+
+func (s store) get(t *testing.T, key string) string {
+	t.Helper()
+	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+	if err != nil {
+		return code(err)
+	}
+	defer out.Body.Close()
+	data, err := io.ReadAll(out.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(data)
+}
+
+func code(err error) string {
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
+		return e.ErrorCode()
+	}
+	return fmt.Sprint(err)
+}
+
+func TestObjects(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	if err := s.put(t.Context(), "a/b c+ü%", "one"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.put(t.Context(), "a", "two"); err != nil { // next to a/…
+		t.Fatal(err)
+	}
+	if err := s.put(t.Context(), "a", "three"); err != nil { // instead of it
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{"a/b c+ü%": "one", "a": "three", "a/": "NoSuchKey"} {
+		if got := s.get(t, key); got != want {
+			t.Errorf("%s: %q, want %q", key, got, want)
+		}
+	}
+	part, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("a"), Range: aws.String("bytes=1-2")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(part.Body)
+	if err != nil || string(data) != "hr" {
+		t.Errorf("%q, %v", data, err)
+	}
+	part.Body.Close()
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("a")})
+	if err != nil || aws.ToInt64(head.ContentLength) != 5 || time.Since(aws.ToTime(head.LastModified)).Abs() > time.Minute {
+		t.Errorf("%+v, %v", head, err)
+	}
+	if n := files(t, dir); n != 2 {
+		t.Errorf("%d files for two objects", n)
+	}
+
+	s.close()
+	s = open(t, dir) // what was there is there
+	if got := s.get(t, "a"); got != "three" {
+		t.Errorf("after a restart: %q", got)
+	}
+	if _, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{
+		{Key: aws.String("a")}, {Key: aws.String("a/b c+ü%")}, {Key: aws.String("none")},
+	}}}); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("a")}); err != nil {
+		t.Error(err)
+	}
+	if n := files(t, dir); n != 0 || s.get(t, "a") != "NoSuchKey" {
+		t.Errorf("%d files after all was deleted", n)
+	}
+	if _, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("other"), Key: aws.String("a")}); code(err) != "NoSuchBucket" {
+		t.Errorf("%v", err)
+	}
+}
+
+// files counts what is stored.
+func files(t *testing.T, dir string) (n int) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(dir, "objects"), func(_ string, f fs.DirEntry, err error) error {
+		if err == nil && !f.IsDir() {
+			n++
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Of many that create one object at once exactly one does, and the object is its.
+func TestOneCreatorWins(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	for round := range 50 {
+		key := fmt.Sprint("run/", round)
+		const writers = 16
+		var group sync.WaitGroup
+		var mu sync.Mutex
+		var won []string
+		for writer := range writers {
+			group.Go(func() {
+				body := strings.Repeat(fmt.Sprint(writer, " "), 5000)
+				_, err := s.PutObject(t.Context(), &s3.PutObjectInput{
+					Bucket: aws.String(bucket), Key: &key, Body: strings.NewReader(body), IfNoneMatch: aws.String("*"),
+				})
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case err == nil:
+					won = append(won, body)
+				case code(err) != "PreconditionFailed":
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if len(won) != 1 || s.get(t, key) != won[0] {
+			t.Fatalf("%s: %d of %d won", key, len(won), writers)
+		}
+	}
+	if n := files(t, dir); n != 50 {
+		t.Errorf("%d files for 50 objects", n)
+	}
+}
+
+func TestLists(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	keys := []string{"a", "a!", "a/1", "a/2", "a/3", "a/30", "b", "b/1", "c"}
+	for _, key := range slices.Backward(keys) {
+		if err := s.put(t.Context(), key, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		prefix, after, delimiter string
+		want                     []string // pages of two, each but the last with a +
+	}{
+		{"", "", "", []string{"a a!+", "a/1 a/2+", "a/3 a/30+", "b b/1+", "c"}},
+		{"a/", "", "", []string{"a/1 a/2+", "a/3 a/30"}},
+		{"a/", "a/2", "", []string{"a/3 a/30"}},
+		{"a/", "a/25", "", []string{"a/3 a/30"}},
+		{"a/", "a", "", []string{"a/1 a/2+", "a/3 a/30"}},
+		{"a/", "a/30", "", []string{""}},
+		{"a/", "b", "", []string{""}},
+		{"x", "", "", []string{""}},
+		{"", "", "/", []string{"a a!+", "b a/+", "c b/"}},
+	} {
+		in := &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: &tt.prefix, MaxKeys: aws.Int32(2)}
+		if tt.after != "" {
+			in.StartAfter = &tt.after
+		}
+		if tt.delimiter != "" {
+			in.Delimiter = &tt.delimiter
+		}
+		var got []string
+		for pages := s3.NewListObjectsV2Paginator(s, in); pages.HasMorePages(); {
+			page, err := pages.NextPage(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var items []string
+			for _, o := range page.Contents {
+				items = append(items, aws.ToString(o.Key))
+				if int(aws.ToInt64(o.Size)) != len(aws.ToString(o.Key)) {
+					t.Errorf("%s has %d bytes", aws.ToString(o.Key), aws.ToInt64(o.Size))
+				}
+			}
+			for _, p := range page.CommonPrefixes {
+				items = append(items, aws.ToString(p.Prefix))
+			}
+			line := strings.Join(items, " ")
+			if aws.ToBool(page.IsTruncated) {
+				line += "+"
+			}
+			got = append(got, line)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%+v\n%s", tt, diff)
+		}
+	}
+}
+
+func TestWhoMayCome(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	if err := s.put(t.Context(), "a", "1"); err != nil {
+		t.Fatal(err)
+	}
+	stranger := store{Client: client(t, s.endpoint, "AKIASTRANGER0000")}
+	if got := stranger.get(t, "a"); got != "InvalidAccessKeyId" {
+		t.Errorf("a stranger got %s", got)
+	}
+	presign := s3.NewPresignClient(s.Client)
+	link, err := presign.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("a")}, s3.WithPresignExpires(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, tt := range map[string]struct{ url, want string }{
+		"a link":              {link.URL, "200 1"},
+		"nothing":             {s.endpoint + "/" + bucket + "/a", "403 AccessDenied"},
+		"an expired link":     {strings.Replace(link.URL, "X-Amz-Date=2", "X-Amz-Date=1", 1), "403 Request has expired"},
+		"a link without date": {strings.Replace(link.URL, "X-Amz-Date", "X", 1), "403 AuthorizationQueryParametersError"},
+		"a stranger's link":   {strings.Replace(link.URL, keyID, "AKIASTRANGER0000", 1), "403 InvalidAccessKeyId"},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, tt.url, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := answer(t, req); !has(got, tt.want) {
+			t.Errorf("%s: %s, want %s", what, got, tt.want)
+		}
+	}
+}
+
+// has compares the status and looks for the rest.
+func has(got, want string) bool {
+	status, text, _ := strings.Cut(want, " ")
+	return strings.HasPrefix(got, status) && strings.Contains(got, text)
+}
+
+func answer(t *testing.T, r *http.Request) string {
+	t.Helper()
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return fmt.Sprint(resp.StatusCode, " ", string(data))
+}
+
+func TestForms(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	for what, tt := range map[string]struct {
+		key, keyID string
+		life       time.Duration
+		want       string
+	}{
+		"allowed":        {"run/1/result", keyID, time.Minute, "20"},
+		"another prefix": {"other/1", keyID, time.Minute, "403 Policy Condition failed"},
+		"expired":        {"run/2/result", keyID, -time.Minute, "403 Policy expired"},
+		"a stranger's":   {"run/3/result", "AKIASTRANGER0000", time.Minute, "403 InvalidAccessKeyId"},
+	} {
+		policy, err := json.Marshal(map[string]any{
+			"expiration": time.Now().Add(tt.life).UTC(),
+			"conditions": []any{[]any{"starts-with", "$key", "run/"}, []any{"content-length-range", 0, 10_000_000}, map[string]string{"bucket": bucket}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		content := bytes.Repeat([]byte(what), 500_000) // more than is held in memory
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		for name, value := range map[string]string{
+			"key": tt.key, "policy": base64.StdEncoding.EncodeToString(policy), "x-amz-credential": tt.keyID + "/20261121/us-east-1/s3/aws4_request",
+		} {
+			if err := form.WriteField(name, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		file, err := form.CreateFormFile("file", "file")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := file.Write(content); err != nil {
+			t.Fatal(err)
+		}
+		if err := form.Close(); err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.endpoint+"/"+bucket, &body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", form.FormDataContentType())
+		got := answer(t, req)
+		if !has(got, tt.want) {
+			t.Errorf("%s: %s, want %s", what, got, tt.want)
+		}
+		if stored := s.get(t, tt.key); (stored == string(content)) != (what == "allowed") {
+			t.Errorf("%s: %d bytes are stored", what, len(stored))
+		}
+	}
+}
+
+// An upload that ends early leaves what was there.
+func TestTornUpload(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	if err := s.put(t.Context(), "a", "whole"); err != nil {
+		t.Fatal(err)
+	}
+	link, err := s3.NewPresignClient(s.Client).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("a")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, link.URL, io.MultiReader(strings.NewReader("half"), brokenReader{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.ContentLength = 1 << 20
+	if resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req); err == nil {
+		resp.Body.Close()
+		t.Errorf("status %d", resp.StatusCode)
+	}
+	s.close() // it waits for what is under way
+	if n := files(t, dir); n != 1 {
+		t.Errorf("%d files for one object", n)
+	}
+	if got := open(t, dir).get(t, "a"); got != "whole" {
+		t.Errorf("%q", got)
+	}
+}
+
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("the sender has gone") }
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	open(t, dir)
+	for _, tt := range []struct {
+		cfg  s3local.Config
+		says string
+	}{
+		{s3local.Config{Dir: dir}, "another process has it open"},
+		{s3local.Config{Dir: t.TempDir(), Address: "10.0.0.1:80"}, "not on loopback"},
+		{s3local.Config{Dir: t.TempDir(), Address: "localhost"}, "it is IP:PORT"},
+		{s3local.Config{Dir: t.TempDir(), Buckets: []string{"No_Name"}}, `bucket "No_Name"`},
+		{s3local.Config{Dir: filepath.Join(os.Args[0], "x")}, "not a directory"},
+	} {
+		s, err := s3local.Open(tt.cfg)
+		if err == nil {
+			_ = s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%v, want %q", err, tt.says)
+		}
+	}
+}
