@@ -98,6 +98,11 @@ func Run(t *testing.T, open func(t *testing.T) lambdapool.Backend, opts ...Optio
 	})
 	t.Run("CloseExecutor", s.testCloseExecutor)
 	t.Run("CloseBackend", s.testCloseBackend)
+	t.Run("Detached", func(t *testing.T) {
+		if b := open(t); canDetach(b) {
+			RunDetached(t, b)
+		}
+	})
 	if s.isolated {
 		t.Run("Isolated", s.testIsolated)
 	}

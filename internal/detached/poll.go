@@ -7,7 +7,6 @@ import "time"
 // its time.
 const (
 	pollMin   = 250 * time.Millisecond
-	pollFirst = 500 * time.Millisecond
 	pollMax   = 15 * time.Second
 	pollShare = 4 // the interval is at least so many times what a listing took
 )
@@ -18,12 +17,9 @@ type Poll struct{ interval time.Duration }
 // Next returns how long to wait after a listing that took so long and showed
 // something new, or did not.
 func (p *Poll) Next(changed bool, took time.Duration) time.Duration {
-	switch {
-	case p.interval == 0:
-		p.interval = pollFirst
-	case changed:
+	if changed {
 		p.interval /= 2
-	default:
+	} else {
 		p.interval += p.interval / 2
 	}
 	p.interval = min(max(p.interval, pollMin, pollShare*took), pollMax)

@@ -1,0 +1,242 @@
+package backendtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lambdapool/lambdapool"
+)
+
+// RunDetached runs the suite of detached runs over b, as subtests of t: a
+// [lambdapool.Detacher] with a store, whose functions have a timeout of ten seconds at
+// most. It deletes its runs. [Run] includes it where b can do that.
+func RunDetached(t *testing.T, b lambdapool.Backend) {
+	t.Helper()
+	d := &detachedSuite{b}
+	t.Run("Values", d.testValues)
+	t.Run("Failures", d.testFailures)
+	t.Run("Large", d.testLarge)
+	t.Run("Named", d.testNamed)
+	t.Run("Duplicates", d.testDuplicates)
+	t.Run("Cancel", d.testCancel)
+	t.Run("Delete", d.testDelete)
+	if limit := b.Limits().Timeout; limit > 0 && limit <= slowest {
+		t.Run("Timeout", d.testTimeout)
+	}
+}
+
+// canDetach reports whether b runs calls that nobody waits for.
+func canDetach(b lambdapool.Backend) bool {
+	_, events := b.(lambdapool.Detacher)
+	s, store := b.(lambdapool.Storer)
+	return events && store && s.Store() != nil
+}
+
+type detachedSuite struct{ backend lambdapool.Backend }
+
+// start begins a run that is deleted with t.
+func start[A, R any](t *testing.T, e *lambdapool.Executor, fn *lambdapool.Func[A, R], args []A, opts ...lambdapool.MapOption) *lambdapool.Run[R] {
+	t.Helper()
+	run, err := lambdapool.MapDetached(short(t), e, fn, args, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.DeleteRun(context.Background(), run.ID()); err != nil && !errors.Is(err, lambdapool.ErrRunNotFound) {
+			t.Errorf("delete: %v", err)
+		}
+	})
+	return run
+}
+
+func (d *detachedSuite) testValues(t *testing.T) {
+	args := make([]int, 50)
+	for i := range args {
+		args[i] = i * i
+	}
+	run := start(t, executor(t, d.backend), echoInt, args, lambdapool.ChunkSize(7))
+	if got, err := run.Wait(short(t)); err != nil || !slices.Equal(got, args) {
+		t.Errorf("%v, %v", got, err)
+	}
+	// Another client, with nothing but the name.
+	other, err := lambdapool.Attach(short(t), executor(t, d.backend), echoInt, run.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := lambdapool.Collect(short(t), other.Futures()...); err != nil || !slices.Equal(got, args) {
+		t.Errorf("attached: %v, %v", got, err)
+	}
+	state, err := other.State(short(t))
+	if err != nil || state.Succeeded != 50 || state.Deliveries != 8 || len(state.Chunks) != 8 || state.Bytes == 0 {
+		t.Errorf("%+v, %v", state, err)
+	}
+	if c := state.Chunks[7]; c.First != 49 || c.Calls != 1 || c.State != "ended" || c.Started.IsZero() || c.Ended.Before(c.Started) {
+		t.Errorf("%+v", c)
+	}
+	if place, err := run.Place(short(t), 49); err != nil || place.Instance == "" || place.RequestID == "" || place.At.IsZero() {
+		t.Errorf("%+v, %v", place, err)
+	}
+}
+
+func (d *detachedSuite) testFailures(t *testing.T) {
+	e := executor(t, d.backend)
+	_, err := start(t, e, fail, []int{4}).Wait(short(t))
+	var function *lambdapool.FunctionError
+	if !errors.Is(err, errEmpty) || !errors.As(err, &function) || function.RequestID == "" {
+		t.Errorf("%v", err)
+	}
+	run := start(t, e, panics, []int{5})
+	_, err = run.Futures()[0].Result(short(t))
+	if !errors.As(err, &function) || !function.Panic || !strings.Contains(function.Stack, "reachOut") {
+		t.Errorf("%v", err)
+	}
+	if state, err := run.State(short(t)); err != nil || state.Failed != 1 || state.Succeeded != 0 {
+		t.Errorf("%+v, %v", state, err)
+	}
+}
+
+// Neither the arguments nor the results fit into an invocation.
+func (d *detachedSuite) testLarge(t *testing.T) {
+	e := executor(t, d.backend, lambdapool.WithCompression(false))
+	arg := make([]byte, 7<<20)
+	for i := range arg {
+		arg[i] = byte(i>>12 ^ i*i)
+	}
+	run := start(t, e, echoBytes, [][]byte{arg})
+	for r := range run.Results(short(t)) {
+		if r.Err != nil || !bytes.Equal(r.Value, arg) {
+			t.Errorf("%d bytes, %v", len(r.Value), r.Err)
+		}
+	}
+	body, err := run.Open(short(t), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	if got, err := io.ReadAll(body); err != nil || !bytes.Equal(got, arg) {
+		t.Errorf("streamed: %d bytes, %v", len(got), err)
+	}
+}
+
+// A run that is started again under its name is the same run.
+func (d *detachedSuite) testNamed(t *testing.T) {
+	e := executor(t, d.backend)
+	name := "backendtest-" + strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))
+	if err := e.DeleteRun(short(t), name); err != nil && !errors.Is(err, lambdapool.ErrRunNotFound) {
+		t.Fatal(err)
+	}
+	args := []int{3, 1, 2}
+	for range 2 {
+		run := start(t, e, echoInt, args, lambdapool.RunName(name))
+		if got, err := run.Wait(short(t)); err != nil || !slices.Equal(got, args) {
+			t.Errorf("%v, %v", got, err)
+		}
+		if state, err := run.State(short(t)); err != nil || state.Deliveries != 3 {
+			t.Errorf("%+v, %v", state, err)
+		}
+	}
+	if _, err := lambdapool.MapDetached(short(t), e, echoInt, []int{3, 1, 5}, lambdapool.RunName(name)); !errors.Is(err, lambdapool.ErrRunExists) {
+		t.Errorf("with other arguments: %v", err)
+	}
+}
+
+// twice delivers every event two times.
+type twice struct{ lambdapool.Backend }
+
+func (b twice) InvokeEvent(ctx context.Context, r *lambdapool.Request) (string, error) {
+	d := b.Backend.(lambdapool.Detacher)
+	if id, err := d.InvokeEvent(ctx, r); err != nil {
+		return id, err
+	}
+	return d.InvokeEvent(ctx, r)
+}
+
+func (b twice) EventLimits() lambdapool.EventLimits {
+	return b.Backend.(lambdapool.Detacher).EventLimits()
+}
+
+func (b twice) Store() lambdapool.Store { return b.Backend.(lambdapool.Storer).Store() }
+func (b twice) StoreOption() string     { return b.Backend.(lambdapool.Storer).StoreOption() }
+
+// A function that is not idempotent runs once, however often it is delivered, and what
+// was delivered too often is counted.
+func (d *detachedSuite) testDuplicates(t *testing.T) {
+	run := start(t, executor(t, twice{d.backend}), wait, []time.Duration{0, time.Millisecond, 10 * time.Millisecond, 0})
+	if got, err := run.Wait(short(t)); err != nil || !slices.Equal(got, []bool{true, true, true, true}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		state, err := run.State(short(t))
+		if err == nil && state.Deliveries == 4 && state.Duplicates == 4 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v, %v", state, err)
+		}
+	}
+}
+
+func (d *detachedSuite) testCancel(t *testing.T) {
+	run := start(t, executor(t, d.backend), wait, slices.Repeat([]time.Duration{200 * time.Millisecond}, 40))
+	canceled, err := run.Cancel(short(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	saying := 0
+	for r := range run.Results(short(t)) {
+		switch {
+		case errors.Is(r.Err, lambdapool.ErrCanceled):
+			saying++
+		case r.Err != nil:
+			t.Error(r.Err)
+		}
+	}
+	state, err := run.State(short(t))
+	if err != nil || saying != canceled || state.Canceled != canceled || state.Succeeded != 40-canceled {
+		t.Errorf("%d canceled, %d say so: %+v, %v", canceled, saying, state, err)
+	}
+}
+
+func (d *detachedSuite) testDelete(t *testing.T) {
+	e := executor(t, d.backend)
+	run := start(t, e, echoInt, []int{1, 2, 3})
+	if _, err := run.Wait(short(t)); err != nil {
+		t.Error(err)
+	}
+	listed := func() (found bool) {
+		for info, err := range e.Runs(short(t)) {
+			if err != nil {
+				t.Error(err)
+			}
+			found = found || info.ID == run.ID() && info.Calls == 3
+		}
+		return found
+	}
+	if !listed() {
+		t.Error("it is not listed")
+	}
+	if err := e.DeleteRun(short(t), run.ID()); err != nil {
+		t.Error(err)
+	}
+	left, err := d.backend.(lambdapool.Storer).Store().List(short(t), "runs/"+run.ID()+"/", "")
+	if err != nil || len(left.Objects) > 0 || listed() {
+		t.Errorf("left: %+v, %v", left, err)
+	}
+}
+
+// An agent records itself that its time was up, and what was done until then.
+func (d *detachedSuite) testTimeout(t *testing.T) {
+	run := start(t, executor(t, d.backend), ignore, []time.Duration{0, time.Minute}, lambdapool.ChunkSize(2), lambdapool.Parallel(1))
+	got, err := run.Wait(short(t))
+	var item *lambdapool.ItemError
+	if !got[0] || !errors.Is(err, lambdapool.ErrTimeout) || !errors.As(err, &item) || item.Index != 1 ||
+		!strings.Contains(err.Error(), "item 2 of chunk 1") {
+		t.Errorf("%v, %v", got, err)
+	}
+}
