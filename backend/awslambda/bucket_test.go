@@ -2,27 +2,17 @@ package awslambda_test
 
 import (
 	"bytes"
-	"context"
-	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
-	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/aws/smithy-go/encoding/httpbinding"
 	"github.com/google/go-cmp/cmp"
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
@@ -34,13 +24,13 @@ import (
 
 // fakeS3 serves S3 with one empty bucket. It does not check signatures; internal/s3test
 // has a server that does.
-func fakeS3(t *testing.T, wrap func(http.Handler) http.Handler) (endpoint string, mem *s3mem.Backend) {
+func fakeS3(t *testing.T, wrap func(http.Handler) http.Handler, opts ...gofakes3.Option) (endpoint string, mem *s3mem.Backend) {
 	t.Helper()
 	mem = s3mem.New()
 	if err := mem.CreateBucket("payloads"); err != nil {
 		t.Fatal(err)
 	}
-	handler := gofakes3.New(mem).Server()
+	handler := gofakes3.New(mem, opts...).Server()
 	if wrap != nil {
 		handler = wrap(handler)
 	}
@@ -63,7 +53,7 @@ func withStore(t *testing.T, endpoint string, opts ...awslambda.BucketOption) la
 }
 
 func TestBucket(t *testing.T) {
-	endpoint, mem := fakeS3(t, checkSignatures)
+	endpoint, mem := fakeS3(t, checkSignatures(time.Now))
 	s := withStore(t, endpoint)
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
@@ -72,131 +62,6 @@ func TestBucket(t *testing.T) {
 	if err != nil || len(left.Contents) > 0 {
 		t.Errorf("%d objects remain, %v", len(left.Contents), err)
 	}
-}
-
-// checkSignatures does of S3's checks what the suite needs: a link, or a form, that is not
-// signed for this, or whose time is over, is refused. internal/s3test has a server that
-// checks requests with a header as well.
-func checkSignatures(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") == "" && !signed(r) {
-			http.Error(w, "<Error><Code>AccessDenied</Code></Error>", http.StatusForbidden)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-const (
-	testKeyID  = "AKIATEST"
-	testSecret = "planted-secret"
-	testToken  = "planted-token"
-)
-
-var testCredentials = aws.Credentials{AccessKeyID: testKeyID, SecretAccessKey: testSecret, SessionToken: testToken}
-
-// signed signs a link again.
-func signed(r *http.Request) bool {
-	if r.Method == http.MethodPost {
-		return signedForm(r)
-	}
-	query := r.URL.Query()
-	at, err := time.Parse("20060102T150405Z", query.Get("X-Amz-Date"))
-	life, lifeErr := time.ParseDuration(query.Get("X-Amz-Expires") + "s")
-	if err != nil || lifeErr != nil || time.Now().After(at.Add(life)) {
-		return false
-	}
-	again := &http.Request{Method: r.Method, URL: &url.URL{}, Host: r.Host, Header: http.Header{}}
-	*again.URL = *r.URL
-	again.URL.Host = r.Host
-	again.URL.RawPath = httpbinding.EscapePath(r.URL.Path, false)
-	for name := range strings.SplitSeq(query.Get("X-Amz-SignedHeaders"), ";") {
-		if value := r.Header.Get(name); value != "" {
-			again.Header.Set(name, value)
-		}
-	}
-	want := query.Get("X-Amz-Signature")
-	for _, name := range []string{"X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Date", "X-Amz-Credential", "X-Amz-Algorithm", "X-Amz-SignedHeaders"} {
-		query.Del(name)
-	}
-	again.URL.RawQuery = query.Encode()
-	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
-	uri, _, err := signer.PresignHTTP(r.Context(), testCredentials, again, "UNSIGNED-PAYLOAD", "s3", "us-east-1", at)
-	return err == nil && want != "" && strings.Contains(uri+"&", "X-Amz-Signature="+want+"&")
-}
-
-// signedForm checks a form's policy.
-func signedForm(r *http.Request) bool {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return false
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil {
-		return false
-	}
-	form, err := multipart.NewReader(bytes.NewReader(body), params["boundary"]).ReadForm(1 << 30)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = form.RemoveAll() }() // it is in memory
-	field := func(name string) string {
-		for other, values := range form.Value {
-			if strings.EqualFold(name, other) {
-				return values[0]
-			}
-		}
-		return ""
-	}
-	key := []byte("AWS4" + testSecret)
-	for _, part := range append(strings.Split(field("X-Amz-Credential"), "/")[1:], field("policy")) {
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(part))
-		key = mac.Sum(nil)
-	}
-	document, err := base64.StdEncoding.DecodeString(field("policy"))
-	if err != nil || hex.EncodeToString(key) != field("X-Amz-Signature") {
-		return false
-	}
-	var policy struct {
-		Expiration time.Time
-		Conditions []any
-	}
-	if json.Unmarshal(document, &policy) != nil || time.Now().After(policy.Expiration) {
-		return false
-	}
-	covered := map[string]bool{"policy": true, "x-amz-signature": true, "file": true}
-	for _, c := range policy.Conditions {
-		switch c := c.(type) {
-		case map[string]any: // equal
-			for name, want := range c {
-				covered[strings.ToLower(name)] = true
-				if name != "bucket" && field(name) != want || name == "bucket" && want != "payloads" {
-					return false
-				}
-			}
-		case []any:
-			switch c[0] {
-			case "starts-with":
-				name := strings.TrimPrefix(c[1].(string), "$")
-				covered[name] = true
-				if !strings.HasPrefix(field(name), c[2].(string)) {
-					return false
-				}
-			case "content-length-range":
-				if size := float64(form.File["file"][0].Size); size < c[1].(float64) || size > c[2].(float64) {
-					return false
-				}
-			}
-		}
-	}
-	for name := range form.Value {
-		if !covered[strings.ToLower(name)] {
-			return false // S3 takes no field that the policy does not know
-		}
-	}
-	return true
 }
 
 // What is asked of S3: the prefix, the checksum and the encryption, on both ways in.
@@ -294,27 +159,6 @@ func TestBucketFailures(t *testing.T) {
 	}
 }
 
-func TestBucketLinksEndWithTheCredentials(t *testing.T) {
-	soon := time.Now().Add(time.Minute).Truncate(time.Second)
-	b, err := awslambda.New(t.Context(), "f", awslambda.WithBucket("payloads"), awslambda.WithConfig(aws.Config{
-		Region: "eu-west-1",
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b", CanExpire: true, Expires: soon}, nil
-		}),
-	}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	link, err := b.Store().LinkGet(t.Context(), "k", time.Hour)
-	if err != nil || !link.Expires.Equal(soon) {
-		t.Errorf("ends at %v, %v; want %v", link.Expires, err, soon)
-	}
-	if !strings.HasPrefix(link.URL, "https://payloads.s3.eu-west-1.amazonaws.com/lambdapool/k?") {
-		t.Errorf("link %v", link)
-	}
-}
-
 func TestBadBucketOptions(t *testing.T) {
 	for says, opt := range map[string]awslambda.Option{
 		`"Upper" is not the name of a bucket`: awslambda.WithBucket("Upper"),
@@ -342,21 +186,6 @@ func TestBucketNeedsCredentials(t *testing.T) {
 		awslambda.WithConfig(aws.Config{Region: "us-east-1", Credentials: aws.AnonymousCredentials{}}))
 	if err == nil || !strings.Contains(err.Error(), "cannot be signed without credentials") {
 		t.Errorf("%v", err)
-	}
-}
-
-func BenchmarkLink(b *testing.B) {
-	backend, err := awslambda.New(b.Context(), "f", awslambda.WithRegion("us-east-1"),
-		awslambda.WithStaticCredentials("AKIATEST", "secret", "token"), awslambda.WithBucket("payloads"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer backend.Close()
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := backend.Store().LinkPut(b.Context(), "run/1.reply", time.Hour); err != nil {
-			b.Fatal(err)
-		}
 	}
 }
 

@@ -24,7 +24,7 @@ func TestCall(t *testing.T) {
 		arg[i] = byte(i>>13 ^ i*i)
 	}
 	for name, opts := range map[string][]awslambda.BucketOption{
-		"plain": nil, "encrypted, other prefix": {awslambda.SSES3(), awslambda.Prefix("team/a")},
+		"plain": nil, "encrypted, other prefix": {awslambda.SSES3(), awslambda.Prefix("team/a")}, "a link for each": {awslambda.SignEachLink()},
 	} {
 		e, err := lambdapool.New(open(t, secretKey, opts...), lambdapool.WithCompression(false))
 		if err != nil {

@@ -1,8 +1,12 @@
 package s3test_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
+	"io"
+	"maps"
+	"mime/multipart"
 	"net/http"
 	"strings"
 	"testing"
@@ -107,4 +111,114 @@ func TestDeleteMany(t *testing.T) {
 	if left := keys(t); len(left) > 0 {
 		t.Errorf("remain: %v", left)
 	}
+}
+
+// Whatever a prefix and a key are made of, what is signed is what S3 checks, in the client's
+// requests, in links and in forms.
+func TestStrangeKeys(t *testing.T) {
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	for _, prefix := range []string{"we!rd+a=b@c:d$e&f,g;h~i%41'(x)*[y]{z}", "team/a#b?c"} {
+		s := open(t, secretKey, awslambda.Prefix(prefix)).Store()
+		form, err := s.LinkUnder(t.Context(), "run+1/", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, body := post(t, transport, form, form.Under+"form +1", []byte("x")); status/100 != 2 {
+			t.Errorf("POST: HTTP %d %s", status, body)
+		}
+		link, err := s.LinkCreate(t.Context(), "run+1/link +1", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, body := use(t, transport, http.MethodPut, link, []byte("x")); status != http.StatusOK {
+			t.Errorf("PUT: HTTP %d %s", status, body)
+		}
+		list, err := s.List(t.Context(), "run+1/", "")
+		if err != nil || len(list.Objects) != 2 || list.Objects[0].Key != "run+1/form +1" || list.Objects[1].Key != "run+1/link +1" {
+			t.Errorf("%+v, %v", list.Objects, err)
+		}
+		if err := s.Delete(t.Context(), "run+1/form +1", "run+1/link +1"); err != nil {
+			t.Error(err)
+		}
+	}
+	if left := keys(t); len(left) > 0 {
+		t.Errorf("remain: %v", left)
+	}
+}
+
+// A form says what is sent with it: nothing of it can be left out, changed or added.
+func TestFormsAreExact(t *testing.T) {
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	s := open(t, secretKey, awslambda.SSES3()).Store()
+	form, err := s.LinkUnder(t.Context(), "run/", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		change func(map[string]string)
+		ok     bool
+	}{
+		"as it is":           {func(map[string]string) {}, true},
+		"without encryption": {func(f map[string]string) { delete(f, "x-amz-server-side-encryption") }, false},
+		"other encryption":   {func(f map[string]string) { f["x-amz-server-side-encryption"] = "aws:kms" }, false},
+		"with an ACL":        {func(f map[string]string) { f["acl"] = "public-read" }, false},
+		"another policy":     {func(f map[string]string) { f["policy"] = strings.Replace(f["policy"], "J", "K", 1) }, false},
+	} {
+		changed := form
+		changed.Form = maps.Clone(form.Form)
+		tt.change(changed.Form)
+		if status, body := post(t, transport, changed, form.Under+"x", []byte("x")); (status/100 == 2) != tt.ok {
+			t.Errorf("%s: HTTP %d %s", name, status, body)
+		}
+	}
+	if err := s.Delete(t.Context(), "run/x"); err != nil {
+		t.Error(err)
+	}
+}
+
+// use sends what a link allows.
+func use(t *testing.T, transport http.RoundTripper, method string, link lambdapool.Link, body []byte) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, link.URL, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range link.Header {
+		r.Header.Set(name, value)
+	}
+	resp, err := transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(data)
+}
+
+// post sends a form.
+func post(t *testing.T, transport http.RoundTripper, form lambdapool.Link, key string, data []byte) (int, string) {
+	t.Helper()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	fields := maps.Clone(form.Form)
+	fields["key"] = key
+	for name, value := range fields {
+		if err := w.WriteField(name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file, err := w.CreateFormFile("file", "file")
+	if err == nil {
+		_, err = file.Write(data)
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	form.Header = map[string]string{"Content-Type": w.FormDataContentType()}
+	return use(t, transport, http.MethodPost, form, body.Bytes())
 }
