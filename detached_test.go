@@ -614,6 +614,51 @@ func TestStoreThatIsDown(t *testing.T) {
 	})
 }
 
+// shifted is a store whose clock is not this machine's.
+type shifted struct {
+	lambdapool.Store
+
+	by time.Duration
+}
+
+func (s shifted) List(ctx context.Context, prefix, after string) (lambdapool.Listing, error) {
+	l, err := s.Store.List(ctx, prefix, after)
+	l.Time = l.Time.Add(s.by)
+	for i := range l.Objects {
+		l.Objects[i].Modified = l.Objects[i].Modified.Add(s.by)
+	}
+	return l, err
+}
+
+func (s shifted) LinkedUntil(ctx context.Context) (time.Time, error) {
+	until, err := s.Store.LinkedUntil(ctx)
+	return until.Add(s.by), err
+}
+
+// A client whose clock is wrong by hours, or becomes so, gives up nothing too early or late:
+// only the store's clock counts.
+func TestClockThatIsWrong(t *testing.T) {
+	for _, by := range []time.Duration{-30 * time.Hour, 30 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCourier()
+			c.deliver = func(n int) int { return min(1, n%2) }
+			c.store = shifted{c.Backend.Store(), by}
+			begun := time.Now()
+			run, err := lambdapool.MapDetached(t.Context(), executor(t, c), sleep, slices.Repeat([]time.Duration{5 * time.Minute}, 4), lambdapool.StartWithin(10*time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = run.Wait(t.Context())
+			if took := time.Since(begun); !errors.Is(err, lambdapool.ErrExpired) || took < 10*time.Minute || took > 11*time.Minute {
+				t.Errorf("off by %v: after %v: %v", by, took, err)
+			}
+			if state, err := run.State(t.Context()); err != nil || state.Succeeded != 2 || state.Expired != 2 {
+				t.Errorf("off by %v: %+v, %v", by, state, err)
+			}
+		})
+	}
+}
+
 // Closing the executor ends the waiting, not the run.
 func TestCloseLeavesTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
