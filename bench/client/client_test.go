@@ -24,9 +24,9 @@ func TestRun(t *testing.T) {
 	if err := run(t.Context(), p, &out); err != nil {
 		t.Fatal(err)
 	}
-	rows := regexp.MustCompile(`(?m)^\| (\w.*?) \| (\d+) \| (\d+) µs \|`).FindAllStringSubmatch(out.String(), -1)
-	if len(rows) != 4 {
-		t.Fatalf("%d clients in the table, want 4:\n%s", len(rows), &out)
+	rows := regexp.MustCompile(`(?m)^\| (\w.*?) \| (\d+) \| \d+ to \d+ \| (\d+) µs \|`).FindAllStringSubmatch(out.String(), -1)
+	if len(rows) != 8 {
+		t.Fatalf("%d clients in two tables, want 8:\n%s", len(rows), &out)
 	}
 	for _, row := range rows {
 		if rate, err := strconv.Atoi(row[2]); err != nil || rate < 1 || rate > 4000 {

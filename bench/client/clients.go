@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"net/http"
+	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -79,6 +81,11 @@ func config(s *server, http *awshttp.BuildableClient) aws.Config {
 func trust(s *server) *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.TLSClientConfig.RootCAs = s.roots
+	}).WithDialerOptions(func(d *net.Dialer) {
+		d.Control = func(string, string, syscall.RawConn) error {
+			s.opened.Add(1)
+			return nil
+		}
 	})
 }
 

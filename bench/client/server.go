@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -18,14 +19,21 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"time"
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/agent"
 )
 
-// serverEnv makes this program the server; its value is the latency.
+// serverEnv makes this program the server; its value is a setting, in JSON.
 const serverEnv = "LAMBDAPOOL_BENCH_SERVER"
+
+// A setting says where calls spend their time.
+type setting struct {
+	Think time.Duration // in the server, before it answers
+	Wire  time.Duration // on the way there, and again on the way back
+}
 
 // A server is the process on the other side.
 type server struct {
@@ -33,21 +41,27 @@ type server struct {
 	roots *x509.CertPool
 	stdin io.Closer
 	cmd   *exec.Cmd
+
+	opened atomic.Int64 // connections, by clients of this process
 }
 
 // hello is what the server says about itself, on one line.
 type hello struct {
 	Addr string
-	Cert []byte
+	Root []byte
 }
 
-func startServer(ctx context.Context, latency time.Duration) (*server, error) {
+func startServer(ctx context.Context, where setting) (*server, error) {
+	env, err := json.Marshal(where)
+	if err != nil {
+		return nil, err
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, exe) //nolint:gosec // this very program
-	cmd.Env = append(os.Environ(), serverEnv+"="+latency.String())
+	cmd.Env = append(os.Environ(), serverEnv+"="+string(env))
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -71,7 +85,7 @@ func startServer(ctx context.Context, latency time.Duration) (*server, error) {
 		s.stop()
 		return nil, err
 	}
-	cert, err := x509.ParseCertificate(h.Cert)
+	cert, err := x509.ParseCertificate(h.Root)
 	if err != nil {
 		s.stop()
 		return nil, err
@@ -89,11 +103,11 @@ func (s *server) stop() {
 
 // serve answers invocations until in ends.
 func serve(in io.Reader, out io.Writer) {
-	latency, err := time.ParseDuration(os.Getenv(serverEnv))
-	if err != nil {
+	var where setting
+	if err := json.Unmarshal([]byte(os.Getenv(serverEnv)), &where); err != nil {
 		log.Fatal(err)
 	}
-	cert, err := certificate()
+	chain, root, err := certificates()
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -101,11 +115,14 @@ func serve(in io.Reader, out io.Writer) {
 	if err != nil {
 		log.Fatal(err)
 	}
+	if where.Wire > 0 {
+		l = newWire(l, where.Wire)
+	}
 	srv := &http.Server{
-		Handler:           answer(latency),
+		Handler:           answer(where.Think),
 		ErrorLog:          log.New(io.Discard, "", 0), // connections that a client throws away
 		ReadHeaderTimeout: time.Minute,
-		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
+		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{chain}, MinVersion: tls.VersionTLS12},
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1 only
 	}
 	go func() {
@@ -113,15 +130,15 @@ func serve(in io.Reader, out io.Writer) {
 			log.Fatal(err)
 		}
 	}()
-	if err := json.NewEncoder(out).Encode(hello{Addr: l.Addr().String(), Cert: cert.Certificate[0]}); err != nil {
+	if err := json.NewEncoder(out).Encode(hello{Addr: l.Addr().String(), Root: root}); err != nil {
 		log.Fatal(err)
 	}
 	_, _ = io.Copy(io.Discard, in)
 	_ = srv.Close()
 }
 
-// answer runs the agent's half of a call, after the latency.
-func answer(latency time.Duration) http.HandlerFunc {
+// answer runs the agent's half of a call, after think.
+func answer(think time.Duration) http.HandlerFunc {
 	handler := agent.NewHandler(lambdapool.DefaultRegistry)
 	tail := base64.StdEncoding.EncodeToString([]byte("START RequestId: 11111111-2222-3333-4444-555555555555 Version: $LATEST\n" +
 		"END RequestId: 11111111-2222-3333-4444-555555555555\n" +
@@ -131,10 +148,12 @@ func answer(latency time.Duration) http.HandlerFunc {
 		if err != nil {
 			return
 		}
-		select {
-		case <-time.After(latency):
-		case <-r.Context().Done():
-			return
+		if think > 0 {
+			select {
+			case <-time.After(think):
+			case <-r.Context().Done():
+				return
+			}
 		}
 		reply, err := handler.Invoke(r.Context(), payload)
 		if err != nil {
@@ -150,17 +169,39 @@ func answer(latency time.Duration) http.HandlerFunc {
 	}
 }
 
-// certificate is for 127.0.0.1 and one day. Its key is RSA with 2048 bits, as
-// the keys of AWS's endpoints are: it decides what a new connection costs.
-func certificate() (tls.Certificate, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return tls.Certificate{}, err
+// certificates returns the chain of a server on 127.0.0.1, for one day, and the root
+// that it ends in, as AWS's endpoints have them: the server sends its own and an
+// intermediate one, all keys are RSA with 2048 bits. That decides what a new connection
+// costs both sides.
+func certificates() (chain tls.Certificate, root []byte, err error) {
+	var issuer *x509.Certificate
+	var issuerKey *rsa.PrivateKey
+	for i := range int64(3) {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return chain, nil, err
+		}
+		cert := &x509.Certificate{
+			SerialNumber: big.NewInt(i + 1), Subject: pkix.Name{CommonName: []string{"root", "intermediate", "server"}[i]},
+			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+			IsCA: i < 2, BasicConstraintsValid: true,
+		}
+		if i == 2 {
+			cert.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+		}
+		if issuer == nil {
+			issuer, issuerKey = cert, key
+		}
+		der, err := x509.CreateCertificate(rand.Reader, cert, issuer, &key.PublicKey, issuerKey)
+		if err != nil {
+			return chain, nil, err
+		}
+		if i == 0 {
+			root = der
+		} else {
+			chain.Certificate = append([][]byte{der}, chain.Certificate...)
+		}
+		chain.PrivateKey, issuer, issuerKey = key, cert, key
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+	return chain, root, nil
 }

@@ -5,10 +5,11 @@
 //	go run ./bench/large            # 100 MB
 //	go run ./bench/large -size 500  # MB
 //
-// A payload's size is that of its encoding. Memory is VmHWM of the client process, the highest resident size of its life: Go's
-// runtime, the program, the embedded Lambda with its store's buffers, the caller's own
-// argument and the result are all in it. The agents are other processes. Each
-// measurement is a process of its own, as the number never falls.
+// A payload's size is that of its encoding. Memory is VmHWM of the client process, the
+// highest resident size of its life: Go's runtime, the program, the embedded Lambda with
+// its store's buffers, the caller's own argument and the result are all in it. The agents
+// are other processes. Each measurement is a process of its own, as the number never
+// falls.
 package main
 
 import (
