@@ -73,8 +73,17 @@ var kinds = []kind{
 		got, err := lambdapool.Call(ctx, e, echoFloats, arg)
 		return same(len(got) == len(arg) && got[len(got)/2] == arg[len(arg)/2], err)
 	}},
-	{"lines", "[]string of 100 bytes each", func(ctx context.Context, e *lambdapool.Executor, size int) error {
+	{"lines", "[]string of 100 bytes each, parts of one string", func(ctx context.Context, e *lambdapool.Executor, size int) error {
 		arg := strings.Split(strings.TrimSuffix(strings.Repeat(strings.Repeat("x", 99)+"\n", size/100), "\n"), "\n")
+		got, err := lambdapool.Call(ctx, e, echoLines, arg)
+		return same(slices.Equal(got, arg), err)
+	}},
+	{"words", "[]string of 100 random letters each, in memory a quarter more", func(ctx context.Context, e *lambdapool.Executor, size int) error {
+		arg := make([]string, size/100)
+		words := letters()
+		for i := range arg {
+			arg[i] = words(99)
+		}
 		got, err := lambdapool.Call(ctx, e, echoLines, arg)
 		return same(slices.Equal(got, arg), err)
 	}},
@@ -111,7 +120,7 @@ func noise(n int) []byte {
 	return b
 }
 
-// letters returns what makes strings of n bytes, which zstd shrinks by a third.
+// letters returns what makes strings of n random letters.
 func letters() func(n int) string {
 	random := rand.NewChaCha8([32]byte{})
 	b := make([]byte, 256)
