@@ -175,7 +175,9 @@ func (f *follower) settle(ctx context.Context, now time.Time) error {
 				})
 				return err
 			}
-			return f.record(ctx, n, codec.MarkFailed, lost(f.m, c))
+			first, end := f.m.Span(n)
+			mark := codec.MarkFailed + "." + detached.FailedWord(end-first, f.e.prefix)
+			return f.record(ctx, n, mark, lost(f.m, c))
 		})
 	}
 	return g.Wait()
@@ -210,21 +212,25 @@ func (f *follower) end(ctx context.Context, chunk int, mark string, err *codec.E
 	if failed != nil || !created {
 		return failed == nil, failed
 	}
-	return false, f.record(ctx, chunk, mark, err)
+	first, end := f.m.Span(chunk)
+	return false, f.record(ctx, chunk, fmt.Sprintf("%s.%d", mark, end-first), err)
 }
 
-// record makes err the result of a chunk, unless it has one.
+// record makes err the result of a chunk, unless it has one. Whoever sees that sees the mark.
 func (f *follower) record(ctx context.Context, chunk int, mark string, err *codec.Error) error {
 	body, failed := codec.EncodeReply(&codec.Reply{ID: f.m.ID, Err: err})
 	if failed != nil {
 		return failed
 	}
-	created, failed := createObject(ctx, f.store, detached.ChunkKey(f.m.ID, chunk, detached.Result), body)
-	if failed != nil || !created {
+	markKey := detached.ChunkKey(f.m.ID, chunk, mark)
+	if failed := putObject(ctx, f.store, markKey, nil); failed != nil {
 		return failed
 	}
-	first, end := f.m.Span(chunk)
-	return putObject(ctx, f.store, detached.ChunkKey(f.m.ID, chunk, fmt.Sprintf("%s.%d", mark, end-first)), nil)
+	created, failed := createObject(ctx, f.store, detached.ChunkKey(f.m.ID, chunk, detached.Result), body)
+	if failed != nil || created {
+		return failed
+	}
+	return f.store.Delete(ctx, markKey) // another's result is the first
 }
 
 // publish tells of the chunks that are over since the last time, and reports whether anything

@@ -146,7 +146,9 @@ func (r *Run[R]) promise() {
 	if n == 0 {
 		return
 	}
+	r.waiting.Add(1)
 	r.e.following.Go(func() {
+		defer r.waiting.Done()
 		for o := range r.outcomes(r.base, r.report()) {
 			r.fulfil(o)
 		}
@@ -385,7 +387,10 @@ func (s *RunState) add(to *ChunkState, c *detached.Chunk, first, calls int, verd
 		s.Failed += failed
 		s.Succeeded += calls - failed
 	}
-	s.Deliveries += c.Deliveries
+	if c.State == detached.Expired || c.State == detached.Canceled { // begun by who ended it
+		to.Started, to.Deliveries = time.Time{}, max(0, c.Deliveries-1)
+	}
+	s.Deliveries += to.Deliveries
 	s.Duplicates += c.Duplicates
 	s.Bytes += c.Size
 }
@@ -511,5 +516,6 @@ func (r *Run[R]) Cancel(ctx context.Context) (canceled int, err error) {
 // repeatedly.
 func (r *Run[R]) Close() error {
 	r.stop()
+	r.waiting.Wait()
 	return nil
 }

@@ -41,7 +41,7 @@ const (
 	longestTimeout = 15 * time.Minute
 
 	// sentStale is after how much silence a sender is taken for dead.
-	sentStale = 15 * sentInterval
+	sentStale = 10 * sentInterval
 )
 
 // A submission is a detached run on its way to the platform.
@@ -285,47 +285,67 @@ func (s *submission) resume(n int) error {
 	if other != "" {
 		return s.failure(ErrRunExists, fmt.Errorf("%s is another run: %s", m.ID, other), "choose another name, or delete that run")
 	}
-	view := detached.NewView(m)
-	now, err := listRun(s.ctx, s.store, view, 0)
-	if err != nil {
-		return s.stored("look what is sent", err)
+	if s.view, err = s.await(); err != nil || s.view == nil {
+		return err
 	}
-	if view.SentSize > 0 {
-		sent, err := s.readSent()
-		if err != nil {
-			return s.stored("look what is sent", err)
-		}
-		s.sent = *sent
-	}
-	switch {
-	case s.sent.Done, now.After(m.StartBy):
-		return nil
-	case now.Sub(view.Sent) < sentStale || view.Sent.IsZero() && now.Sub(m.Created) < sentStale:
-		return s.failure(ErrRunExists, fmt.Errorf("%s is being sent: its client was last heard of %v ago", m.ID, now.Sub(maxTime(view.Sent, m.Created)).Truncate(time.Second)),
-			fmt.Sprintf("attach to it; if that client is dead, start the run again in %v", sentStale))
-	}
-	s.view = view
 	return s.outlives()
 }
 
-func maxTime(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
+// await returns what there is of the run once nobody else sends it, or nil if nothing is left
+// to be sent. A client that was killed leaves no word: it takes sentStale to be sure.
+func (s *submission) await() (*detached.View, error) {
+	first := time.Time{}
+	for {
+		view := detached.NewView(s.m)
+		now, err := listRun(s.ctx, s.store, view, 0)
+		if err == nil && view.SentSize > 0 {
+			err = s.readSent()
+		}
+		if err != nil {
+			return nil, s.stored("look what is sent", err)
+		}
+		seen := view.Sent
+		if seen.IsZero() {
+			seen = s.m.Created
+		}
+		if first.IsZero() {
+			first = seen
+		}
+		silent := now.Sub(seen)
+		switch {
+		case s.sent.Done, now.After(s.m.StartBy):
+			return nil, nil //nolint:nilnil // nothing left, and no error
+		case s.sent.Stopped, silent >= sentStale:
+			return view, nil
+		case seen.After(first):
+			return nil, s.failure(ErrRunExists, fmt.Errorf("%s is being sent by another client", s.m.ID), "attach to it")
+		}
+		s.e.logger.Info("lambdapool: the run's last client has not finished sending it; waiting to be sure that it is dead", "run", s.m.ID, "silent", silent)
+		select {
+		case <-time.After(max(min(sentStale-silent, 2*sentInterval), sentInterval)):
+		case <-s.ctx.Done():
+			kind, cause := contextKind(s.ctx)
+			return nil, s.failure(kind, cause, "")
+		}
 	}
-	return b
 }
 
-func (s *submission) readSent() (*detached.Sent, error) {
+// readSent reads what another client has sent.
+func (s *submission) readSent() error {
 	body, err := readObject(s.ctx, s.store, detached.SentKey(s.m.ID))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return detached.DecodeSent(body, s.m.Chunks())
+	sent, err := detached.DecodeSent(body, s.m.Chunks())
+	if err == nil {
+		s.sent = *sent
+	}
+	return err
 }
 
 // send has the platform queue every chunk that it has not got.
 func (s *submission) send(args iter.Seq2[[]byte, error], report func(sent int, final bool)) error {
-	s.news = true
+	s.news, s.sent.Stopped = true, false
 	if err := s.record(); err != nil { // a sign of life before anything else
 		return err
 	}
@@ -337,7 +357,7 @@ func (s *submission) send(args iter.Seq2[[]byte, error], report func(sent int, f
 	stop := s.keepRecording(report)
 	err = s.sendAll(args)
 	s.mu.Lock()
-	s.sent.Done = err == nil
+	s.sent.Done, s.sent.Stopped = err == nil, err != nil
 	s.news = true
 	sent := s.sent.Len()
 	s.mu.Unlock()

@@ -110,6 +110,10 @@ func (d *delivered) record(ctx context.Context, reply *codec.Reply) error {
 	if err != nil {
 		return err
 	}
+	if failed := failures(reply, d.req.Detached.Items); failed > 0 {
+		// Before the result: whoever sees that sees how it ended.
+		d.mark(ctx, codec.MarkFailed, strconv.Itoa(failed)+"-"+d.word())
+	}
 	taken, err := d.h.create(ctx, d.req.Detached.Result, frame.Seal())
 	switch {
 	case errors.Is(err, errPerhapsOurs): // more likely than another's
@@ -117,21 +121,21 @@ func (d *delivered) record(ctx context.Context, reply *codec.Reply) error {
 		return fmt.Errorf("record the result of %d bytes: %w", frame.Size(), err)
 	case taken:
 		d.mark(ctx, codec.MarkDuplicate, d.word())
-		return nil
 	}
-	failed := 0
+	return nil
+}
+
+// failures counts the items that failed, of so many.
+func failures(reply *codec.Reply, items int) (failed int) {
+	if reply.Err != nil {
+		return items
+	}
 	for i := range reply.Items {
 		if reply.Items[i].Err != nil {
 			failed++
 		}
 	}
-	if reply.Err != nil {
-		failed = d.req.Detached.Items
-	}
-	if failed > 0 {
-		d.mark(ctx, codec.MarkFailed, strconv.Itoa(failed))
-	}
-	return nil
+	return failed
 }
 
 // again reports whether another delivery may do better: nothing ran.

@@ -58,7 +58,7 @@ type Claim struct {
 const (
 	MarkStarted   = "started"   // another delivery, after the one that holds the claim, has begun to run
 	MarkDuplicate = "duplicate" // a delivery that did not run, or whose result was not the first
-	MarkFailed    = "failed"    // items of the recorded result failed; the word is how many
+	MarkFailed    = "failed"    // items of the result that the delivery is about to record failed: the word is how many, a dash and its word
 )
 
 // A Stored is a frame in an object store that stands for a part of the message that

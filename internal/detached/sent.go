@@ -8,8 +8,9 @@ import (
 
 // Sent says which chunks the platform has accepted. It is not safe for concurrent use.
 type Sent struct {
-	Ranges [][2]int `json:"ranges"` // of chunks, both ends included; ascending, apart from each other
-	Done   bool     `json:"done"`   // all there are
+	Ranges  [][2]int `json:"ranges"`            // of chunks, both ends included; ascending, apart from each other
+	Done    bool     `json:"done"`              // all there are
+	Stopped bool     `json:"stopped,omitempty"` // its client has given up, and says so
 }
 
 // Add notes a chunk.

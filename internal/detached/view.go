@@ -29,6 +29,8 @@ type Chunk struct {
 	Duplicates int       // that did not, or whose result was not the first
 	Failed     int       // items of the result that failed
 	Size       int64     // bytes of the result
+
+	mark State // what the result says, once it is there
 }
 
 // A View is what a listing, or several one after the other, say of a run.
@@ -38,16 +40,21 @@ type View struct {
 	Sent     time.Time // when the object was stored that says what was sent; zero: it is not there
 	SentSize int64
 
-	current int // the chunk that is being listed; -1: none
+	current    int             // the chunk that is being listed; -1: none
+	duplicates map[string]bool // words of its deliveries whose results do not count
 }
 
 // NewView returns what is known of a run before anything is listed.
 func NewView(m *Manifest) *View {
-	return &View{Manifest: m, Chunks: make([]Chunk, m.Chunks()), current: -1}
+	return &View{Manifest: m, Chunks: make([]Chunk, m.Chunks()), current: -1, duplicates: map[string]bool{}}
 }
 
 // Begin starts a listing, from whatever chunk.
 func (v *View) Begin() { v.current = -1 }
+
+// FailedWord is that of a mark which says how many items of a result failed that is
+// about to be recorded by whom word names.
+func FailedWord(failed int, word string) string { return strconv.Itoa(failed) + "-" + word }
 
 // Add takes in an object of the listing, which is in the order of keys.
 func (v *View) Add(key string, size int64, modified time.Time) {
@@ -66,6 +73,7 @@ func (v *View) Add(key string, size int64, modified time.Time) {
 	if chunk != v.current {
 		v.current = chunk
 		v.Chunks[chunk] = Chunk{}
+		clear(v.duplicates)
 	}
 	c := &v.Chunks[chunk]
 	switch name {
@@ -75,14 +83,18 @@ func (v *View) Add(key string, size int64, modified time.Time) {
 		c.begun(modified)
 	case codec.MarkDuplicate:
 		c.Duplicates++
-	case codec.MarkFailed:
-		c.Failed, _ = strconv.Atoi(word)
+		v.duplicates[word] = true
+	case codec.MarkFailed: // in the order of keys, duplicates come before
+		failed, whose, _ := strings.Cut(word, "-")
+		if n, err := strconv.Atoi(failed); err == nil && !v.duplicates[whose] {
+			c.Failed = n
+		}
 	case MarkCanceled:
-		c.end(Canceled)
+		c.mark = Canceled
 	case MarkExpired:
-		c.end(Expired)
-	case Result:
-		c.end(Ended)
+		c.mark = Expired
+	case Result: // in the order of keys, the marks come before
+		c.State = max(Ended, c.mark)
 		c.Ended, c.Size = modified, size
 	}
 }
@@ -99,9 +111,6 @@ func (c *Chunk) begun(at time.Time) {
 	}
 	c.Deliveries++
 }
-
-// end notes a result, or a mark that says more of it.
-func (c *Chunk) end(s State) { c.State = max(c.State, s) }
 
 // Over reports whether what became of the chunk is recorded.
 func (c *Chunk) Over() bool { return !c.Ended.IsZero() }
