@@ -75,7 +75,7 @@ func (d *delivered) begin(ctx context.Context) (run bool, err error) {
 	if !taken {
 		return true, nil
 	}
-	done, err := d.h.exists(ctx, to.Done)
+	done, err := d.h.exists(ctx, to.Done, to.Holder)
 	if err != nil {
 		return false, fmt.Errorf("see whether it is done: %w", err)
 	}

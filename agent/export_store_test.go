@@ -15,8 +15,8 @@ func (h *Handler) CreateObject(ctx context.Context, link codec.Link, body []byte
 	return h.create(ctx, link, text(body))
 }
 
-func (h *Handler) ObjectExists(ctx context.Context, link codec.Link) (bool, error) {
-	return h.exists(ctx, link)
+func (h *Handler) ObjectExists(ctx context.Context, link, beside codec.Link) (bool, error) {
+	return h.exists(ctx, link, beside)
 }
 
 func (h *Handler) PostObject(ctx context.Context, form codec.Link, name string, body []byte) error {

@@ -132,8 +132,22 @@ func (h *Handler) create(ctx context.Context, link codec.Link, body content) (ex
 	return true, nil
 }
 
-// exists reports whether there is an object at a link to get it.
-func (h *Handler) exists(ctx context.Context, link codec.Link) (bool, error) {
+// exists reports whether there is an object at a link to get it. S3 says that there is none
+// only to who may list it, and refuses others; it might judge a right that is limited to a
+// prefix either way. So where it refuses link, but not beside, a link of the same kind to an
+// object that is there, link's object is not.
+func (h *Handler) exists(ctx context.Context, link, beside codec.Link) (bool, error) {
+	there, err := h.look(ctx, link)
+	if answeredWith(err, http.StatusForbidden) {
+		if known, other := h.look(ctx, beside); known && other == nil {
+			return false, nil
+		}
+	}
+	return there, err
+}
+
+// look asks for the first byte of an object.
+func (h *Handler) look(ctx context.Context, link codec.Link) (bool, error) {
 	err := h.exchange(ctx, &exchange{
 		method: http.MethodGet, link: link, header: map[string]string{"Range": "bytes=0-0"},
 		done: func(resp *http.Response) error {

@@ -159,25 +159,35 @@ func TestCreateObject(t *testing.T) {
 }
 
 func TestObjectExists(t *testing.T) {
+	denied := func() *http.Response { return status(403, "<Code>AccessDenied</Code>") }
 	for name, tt := range map[string]struct {
-		answer *http.Response
-		want   bool
-		says   string
+		answer, beside *http.Response
+		want           bool
+		says           string
 	}{
-		"there":            {status(206, "x"), true, ""},
-		"ranges not known": {status(200, "all of it"), true, ""},
-		"empty":            {status(416, "<Code>InvalidRange</Code>"), true, ""},
-		"missing":          {status(404, "<Code>NoSuchKey</Code>"), false, ""},
-		"may not know":     {status(403, "<Code>AccessDenied</Code>"), false, "HTTP 403 AccessDenied"},
+		"there":                   {answer: status(206, "x"), want: true},
+		"ranges not known":        {answer: status(200, "all of it"), want: true},
+		"empty":                   {answer: status(416, "<Code>InvalidRange</Code>"), want: true},
+		"missing":                 {answer: status(404, "<Code>NoSuchKey</Code>")},
+		"missing, may not list":   {answer: denied(), beside: status(206, "x")},
+		"denied":                  {answer: denied(), beside: denied(), says: "HTTP 403 AccessDenied"},
+		"denied, the other gone":  {answer: denied(), beside: status(404, ""), says: "HTTP 403 AccessDenied"},
+		"something else is wrong": {answer: status(400, "<Code>ExpiredToken</Code>"), says: "HTTP 400 ExpiredToken"},
 	} {
 		h := agent.NewHandler(filling())
 		h.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 			if r.Method != http.MethodGet || r.Header.Get("Range") != "bytes=0-0" {
 				t.Errorf("%s %v", r.Method, r.Header)
 			}
+			if r.URL.Path == "/claim" {
+				return tt.beside, nil
+			}
 			return tt.answer, nil
 		})
-		got, err := h.ObjectExists(t.Context(), codec.Link{URL: "https://bucket.example.org/done?" + secret})
+		link := func(key string) codec.Link {
+			return codec.Link{URL: "https://bucket.example.org/" + key + "?" + secret}
+		}
+		got, err := h.ObjectExists(t.Context(), link("done"), link("claim"))
 		if got != tt.want || (err != nil) != (tt.says != "") || err != nil && !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
