@@ -525,6 +525,27 @@ func TestRunThatCannotBeSent(t *testing.T) {
 	})
 }
 
+// A run of which something may be queued stays, although nothing was accepted.
+func TestRunOfWhichSomethingMayBeSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCourier()
+		c.refuse = func(n int) error {
+			if n == 1 {
+				return errors.New("connection reset")
+			}
+			return &lambdapool.InvokeError{Outcome: lambdapool.OutcomeNotRun, Kind: lambdapool.ErrAccessDenied, Err: errors.New("signed out"), Permanent: true}
+		}
+		e := executor(t, c)
+		_, err := lambdapool.SubmitDetached(t.Context(), e, double, 1, lambdapool.RunName("x"))
+		if !errors.Is(err, lambdapool.ErrAccessDenied) || !strings.Contains(err.Error(), "0 of 1 invocations of run x are sent") {
+			t.Errorf("%v", err)
+		}
+		if _, err := e.Attach(t.Context(), "x"); err != nil {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 // Throttles and lost connections are nobody's business but the sender's.
 func TestSendingGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

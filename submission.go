@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -59,6 +60,8 @@ type submission struct {
 	at    time.Time      // … the store's was this
 	marks Link           // to POST marks, or empty
 	view  *detached.View // what was there before, or nil
+
+	unsure atomic.Bool // a request may be queued although it was not accepted
 
 	mu   sync.Mutex
 	sent detached.Sent
@@ -375,7 +378,7 @@ func (s *submission) send(args iter.Seq2[[]byte, error], report func(sent int, f
 // unfinished adds to an error what became of the run. If nothing was sent, there is no run.
 func (s *submission) unfinished(err error, sent int) error {
 	hint := fmt.Sprintf("%d of %d invocations of run %s are sent, and go on; ", sent, s.m.Chunks(), s.m.ID)
-	if sent == 0 && s.view == nil {
+	if sent == 0 && s.view == nil && !s.unsure.Load() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), storeCleanup)
 		defer cancel()
 		if deleteRun(ctx, s.store, s.m.ID) == nil {
@@ -526,10 +529,16 @@ func (s *submission) sendChunk(ctx context.Context, chunk int, items [][]byte) e
 		if err == nil {
 			_, err = s.invoke(ctx, &Request{Payload: payload, Registry: s.e.registry})
 		}
-		if err == nil || ctx.Err() != nil {
-			return err
+		if err == nil {
+			return nil
 		}
 		a, refusal := s.e.retry.classify(err)
+		if a.Outcome != schedule.NotRun {
+			s.unsure.Store(true)
+		}
+		if ctx.Err() != nil {
+			return err
+		}
 		a.Outcome, a.Left = schedule.NotRun, schedule.Forever
 		if !a.Throttled {
 			rejected++
