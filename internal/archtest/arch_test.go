@@ -35,6 +35,7 @@ var rooms = []room{
 	{pattern: "price"},
 	{pattern: "internal/far", links: above(".", "agent", "backend/inproc")}, // for benchmarks
 	{pattern: "internal/s3local"},                                           // see below for who must not link it
+	{pattern: "internal/detached", links: []string{"codec"}},
 	{pattern: "internal/*"},
 	{pattern: "docs"},
 	{pattern: ".", links: ground},
