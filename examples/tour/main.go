@@ -67,7 +67,7 @@ func run(ctx context.Context, w io.Writer) error {
 	}
 	defer e.Close()
 
-	return errors.Join(submit(ctx, e, w), mapped(ctx, e, w), failing(ctx, e, w), stopping(ctx, e, w))
+	return errors.Join(submit(ctx, e, w), mapped(ctx, e, w), failing(ctx, e, w), stopping(ctx, e, w), walkingAway(ctx, e, w))
 }
 
 func submit(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
@@ -131,5 +131,21 @@ func stopping(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
 	defer cancel()                                                // and travels to the agent as a deadline
 	_, err := lambdapool.Call(ctx, e, Nap, time.Hour)
 	fmt.Fprintln(w, errors.Is(err, lambdapool.ErrTimeout)) // true
+	return nil
+}
+
+func walkingAway(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
+	run, err := lambdapool.MapDetached(ctx, e, Sqrt, []float64{1, 4, 9}, lambdapool.RunName("roots"))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(w, run.ID(), "has", run.Len(), "calls") // roots has 3 calls; the program may end now
+
+	run, err = lambdapool.Attach(ctx, e, Sqrt, "roots") // in another process, tomorrow
+	if err != nil {
+		return err
+	}
+	roots, err := run.Wait(ctx)
+	fmt.Fprintln(w, "detached:", roots, err) // detached: [1 2 3] <nil>
 	return nil
 }

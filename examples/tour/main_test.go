@@ -28,6 +28,8 @@ sqrt(-1): negative true
 true
 true
 true
+roots has 3 calls
+detached: [1 2 3] <nil>
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("output (-want +got):\n%s", diff)
