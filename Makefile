@@ -48,6 +48,11 @@ soak: ## CALLS=100000 calls through every fault at once, held against a ledger; 
 	go test ./internal/soak -run '^TestSoak$$' -count 1 -timeout 0 -v -args \
 		-soak.calls=$(or $(CALLS),100000) -soak.seed=$(or $(SEED),$(shell date +%s))
 
+.PHONY: kill
+kill: ## ITEMS=10000 items of detached runs and journals, with kill -9 of whatever is part of them; SEED=n
+	go test ./internal/soak -run '^Test(Detached|Journal)$$' -count 1 -timeout 0 -parallel 4 -v -args \
+		-soak.items=$(or $(ITEMS),10000) -soak.seed=$(or $(SEED),$(shell date +%s))
+
 .PHONY: repeat
 repeat: ## the tests, COUNT=10 times over, shuffled, under the race detector
 	go test -race -count $(or $(COUNT),10) -shuffle on $(PKG)

@@ -2,6 +2,7 @@ package soak_test
 
 import (
 	"flag"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -11,10 +12,14 @@ import (
 
 var (
 	calls = flag.Int("soak.calls", 5000, "how many calls TestSoak sends")
-	seed  = flag.Uint64("soak.seed", 1, "what decides about faults and work")
+	items = flag.Int("soak.items", 300, "how many items each run has that outlives its client; from 2000 on the tests are long ones")
+	seed  = flag.Uint64("soak.seed", 1, "what decides about faults, work and kills")
 )
 
 func TestMain(m *testing.M) {
 	agent.Main()
+	if code, played := play(); played {
+		os.Exit(code)
+	}
 	goleak.VerifyTestMain(m)
 }
