@@ -68,7 +68,7 @@ func New(opts ...Option) *Backend {
 			eventAge:    maxEventAge,
 			eventDelays: lambdaDelays,
 		},
-		store:    &store{secret: []byte(rand.Text()), objects: map[string]object{}},
+		store:    &store{secret: []byte(rand.Text()), began: time.Now(), objects: map[string]object{}},
 		handlers: map[*lambdapool.Registry]*agent.Handler{},
 	}
 	b.base, b.cancel = context.WithCancel(context.Background())

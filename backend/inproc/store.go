@@ -24,6 +24,7 @@ import (
 type store struct {
 	threshold int
 	secret    []byte // that links are signed with
+	began     time.Time
 
 	mu      sync.RWMutex
 	objects map[string]object
@@ -39,6 +40,9 @@ var (
 	_ lambdapool.Store  = (*store)(nil)
 	_ http.RoundTripper = (*store)(nil)
 )
+
+// now is the store's clock. It follows no leap of the machine's.
+func (s *store) now() time.Time { return s.began.Add(time.Since(s.began)) }
 
 // Store returns where payloads above Lambda's limits go: this process's memory.
 func (b *Backend) Store() lambdapool.Store { return b.store }
@@ -84,7 +88,7 @@ func take(body io.Reader, size int64, sum [sha256.Size]byte) ([]byte, error) {
 
 func (s *store) set(key string, data []byte) {
 	s.mu.Lock()
-	s.objects[key] = object{data, time.Now()}
+	s.objects[key] = object{data, s.now()}
 	s.mu.Unlock()
 }
 
@@ -94,7 +98,7 @@ func (s *store) create(key string, data []byte) bool {
 	defer s.mu.Unlock()
 	_, exists := s.objects[key]
 	if !exists {
-		s.objects[key] = object{data, time.Now()}
+		s.objects[key] = object{data, s.now()}
 	}
 	return !exists
 }
@@ -138,7 +142,7 @@ func (s *store) List(_ context.Context, prefix, after string) (lambdapool.Listin
 		}
 	}
 	slices.Sort(keys)
-	list := lambdapool.Listing{More: len(keys) > page, Time: time.Now()}
+	list := lambdapool.Listing{More: len(keys) > page, Time: s.now()}
 	for _, key := range keys[:min(page, len(keys))] {
 		o := s.objects[key]
 		list.Objects = append(list.Objects, lambdapool.Object{Key: key, Size: int64(len(o.data)), Modified: o.modified})

@@ -53,7 +53,7 @@ func (s *store) LinkCreate(_ context.Context, key string, life time.Duration) (l
 }
 
 func (s *store) LinkUnder(_ context.Context, prefix string, life time.Duration) (lambdapool.Link, error) {
-	expires := time.Now().Add(min(life, longestLink))
+	expires := s.now().Add(min(life, longestLink))
 	at := strconv.FormatInt(expires.UnixNano(), 10)
 	return lambdapool.Link{
 		URL: "http://" + storeHost + "/", Under: prefix, Expires: expires,
@@ -62,13 +62,13 @@ func (s *store) LinkUnder(_ context.Context, prefix string, life time.Duration) 
 }
 
 func (s *store) LinkedUntil(context.Context) (time.Time, error) {
-	return time.Now().Add(longestLink), nil
+	return s.now().Add(longestLink), nil
 }
 
 // link signs the right to do one thing with one object for a time. The header has to
 // be sent along.
 func (s *store) link(method, key string, life time.Duration, header map[string]string) lambdapool.Link {
-	expires := time.Now().Add(min(life, longestLink))
+	expires := s.now().Add(min(life, longestLink))
 	at := strconv.FormatInt(expires.UnixNano(), 10)
 	query := url.Values{"expires": {at}, "signature": {s.sign(method, key, at, header[onlyNew])}}
 	if header != nil {
@@ -90,7 +90,7 @@ func (s *store) sign(method, key, expires, condition string) string {
 func (s *store) signed(method, key, condition string, values func(string) string) bool {
 	expires, err := strconv.ParseInt(values("expires"), 10, 64)
 	want := s.sign(method, key, values("expires"), condition)
-	return err == nil && time.Now().UnixNano() <= expires && hmac.Equal([]byte(want), []byte(values("signature")))
+	return err == nil && s.now().UnixNano() <= expires && hmac.Equal([]byte(want), []byte(values("signature")))
 }
 
 // RoundTrip answers as an object store does: what the link does not allow, or not any

@@ -44,6 +44,7 @@ type store struct {
 	threshold int
 	limit     int64
 	secret    []byte // that links are signed with
+	began     time.Time
 
 	mu      sync.Mutex
 	objects map[string]*object
@@ -56,11 +57,14 @@ var _ lambdapool.Store = (*store)(nil)
 func newStore(cfg config, endpoint string) *store {
 	s := &store{
 		endpoint: endpoint, threshold: cfg.storeThreshold, limit: cfg.storeSize,
-		secret: make([]byte, sha256.Size), objects: map[string]*object{},
+		secret: make([]byte, sha256.Size), began: time.Now(), objects: map[string]*object{},
 	}
 	_, _ = rand.Read(s.secret) // never fails: crypto/rand ends the program instead
 	return s
 }
+
+// now is the store's clock. It follows no leap of the machine's.
+func (s *store) now() time.Time { return s.began.Add(time.Since(s.began)) }
 
 // Store returns where payloads above Lambda's limits go: temporary files of this
 // machine.
@@ -147,7 +151,7 @@ func (u *upload) object() (*object, error) {
 		o.release()
 		return nil, err
 	}
-	o.data, o.modified = buffer.Bytes(), time.Now()
+	o.data = buffer.Bytes()
 	if u.atMost {
 		o.data = bytes.Clone(o.data) // without the room that was not needed
 	}
@@ -192,6 +196,7 @@ func (s *store) add(key string, u *upload) error {
 	}
 	s.drop(key)
 	s.used += o.size
+	o.modified = s.now()
 	s.objects[key] = o
 	return nil
 }
@@ -298,7 +303,7 @@ func (s *store) List(_ context.Context, prefix, after string) (lambdapool.Listin
 		}
 	}
 	slices.Sort(keys)
-	list := lambdapool.Listing{More: len(keys) > storePage, Time: time.Now()}
+	list := lambdapool.Listing{More: len(keys) > storePage, Time: s.now()}
 	for _, key := range keys[:min(storePage, len(keys))] {
 		o := s.objects[key]
 		list.Objects = append(list.Objects, lambdapool.Object{Key: key, Size: o.size, Modified: o.modified})

@@ -55,7 +55,7 @@ func (s *store) LinkCreate(_ context.Context, key string, life time.Duration) (l
 }
 
 func (s *store) LinkUnder(_ context.Context, prefix string, life time.Duration) (lambdapool.Link, error) {
-	expires := time.Now().Add(min(life, longestLink))
+	expires := s.now().Add(min(life, longestLink))
 	at := strconv.FormatInt(expires.UnixMilli(), 10)
 	return lambdapool.Link{
 		URL: s.endpoint + storePath, Under: prefix, Expires: expires,
@@ -64,13 +64,13 @@ func (s *store) LinkUnder(_ context.Context, prefix string, life time.Duration) 
 }
 
 func (s *store) LinkedUntil(context.Context) (time.Time, error) {
-	return time.Now().Add(longestLink), nil
+	return s.now().Add(longestLink), nil
 }
 
 // link signs the right to do one thing with one object for a time. What is secret about
 // it is in the query, as in S3's links. The header has to be sent along.
 func (s *store) link(method, key string, life time.Duration, header map[string]string) lambdapool.Link {
-	expires := time.Now().Add(min(life, longestLink))
+	expires := s.now().Add(min(life, longestLink))
 	at := strconv.FormatInt(expires.UnixMilli(), 10)
 	query := url.Values{"expires": {at}, "signature": {s.sign(method, key, at, header[ifNoneMatch])}}
 	if header != nil {
@@ -117,7 +117,7 @@ func (s *store) signed(w http.ResponseWriter, method, key, condition string, val
 		return false
 	}
 	expires, err := strconv.ParseInt(values("expires"), 10, 64)
-	if err != nil || time.Now().UnixMilli() > expires {
+	if err != nil || s.now().UnixMilli() > expires {
 		storeError(w, http.StatusForbidden, "AccessDenied", "Request has expired")
 		return false
 	}
