@@ -37,7 +37,7 @@ func (p *part) journal() error {
 	for result := range lambdapool.StreamUnordered(context.Background(), e, detachedOnce, slices.Values(jobs(p.Seed, p.Items, p.Stored)),
 		journal.WithJournal(p.Dir), lambdapool.ContinueOnError(), lambdapool.ChunkSize(p.Chunk)) {
 		switch {
-		case result.Index < 0:
+		case errors.As(result.Err, new(*lambdapool.PoolError)):
 			return result.Err
 		case r.Endings[result.Index].Kind != "":
 			return fmt.Errorf("item %d is delivered twice", result.Index)
