@@ -21,7 +21,7 @@ import (
 const serveDir = "TEST_S3LOCAL_DIR"
 
 func serveForEver(dir string) {
-	s, err := s3local.Open(s3local.Config{Dir: dir, Address: os.Getenv("TEST_S3LOCAL_ADDRESS"), AccessKeyID: keyID, Buckets: []string{bucket}})
+	s, err := s3local.Open(s3local.Config{Dir: dir, Address: os.Getenv("TEST_S3LOCAL_ADDRESS"), AccessKeyID: keyID, SecretAccessKey: secret, Buckets: []string{bucket}})
 	if err != nil {
 		fmt.Println("error", err)
 		os.Exit(1)
@@ -59,7 +59,7 @@ func TestKilled(t *testing.T) {
 	for round := range 6 {
 		cmd, endpoint := startProcess(t, dir, address)
 		address = strings.TrimPrefix(endpoint, "http://")
-		s := store{Client: client(t, endpoint, keyID), endpoint: endpoint}
+		s := store{Client: client(t, endpoint, keyID, secret), endpoint: endpoint}
 		for key, want := range may {
 			got := s.get(t, key)
 			if !slices.Contains(want, got) {

@@ -3,26 +3,20 @@
 // directory. What was stored is there after the process was killed, whole or not at all;
 // it is not forced to the disk, so a power failure may take the last of it.
 //
-// Requests must name the access key, and links must not have expired. Signatures are not
-// verified.
+// Requests, links and forms must be signed with the server's key, and are held to what was
+// signed.
 package s3local
 
 import (
+	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"mime"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/johannesboyne/gofakes3"
@@ -30,10 +24,30 @@ import (
 
 // A Config is what [Open] needs.
 type Config struct {
-	Dir         string   // where objects are kept; made if it does not exist
-	Address     string   // of loopback, IP:PORT; empty: any free port of 127.0.0.1
-	AccessKeyID string   // that requests must name; empty: any
-	Buckets     []string // that are there from the beginning
+	Dir     string   // where objects are kept; made if it does not exist
+	Address string   // of loopback, IP:PORT; empty: any free port of 127.0.0.1
+	Buckets []string // that are there from the beginning
+
+	AccessKeyID, SecretAccessKey string // that requests are signed with
+}
+
+// Check says what is wrong with the configuration.
+func (c *Config) Check() error {
+	if c.Address != "" {
+		addr, err := netip.ParseAddrPort(c.Address)
+		switch {
+		case err != nil:
+			return fmt.Errorf("address %q: %w (it is IP:PORT, such as 127.0.0.1:9000)", c.Address, err)
+		case !addr.Addr().IsLoopback():
+			return fmt.Errorf("address %q: not on loopback, such as 127.0.0.1:%d", c.Address, addr.Port())
+		}
+	}
+	for _, name := range c.Buckets {
+		if gofakes3.ValidateBucketName(name) != nil {
+			return fmt.Errorf("bucket %q: a name is 3 to 63 lower-case letters, digits, dots and hyphens", name)
+		}
+	}
+	return nil
 }
 
 // A Server serves the objects of one directory. Safe for concurrent use.
@@ -46,20 +60,8 @@ type Server struct {
 // Open begins to serve. It fails when another process has the directory open. The caller
 // closes the Server.
 func Open(cfg Config) (_ *Server, err error) {
-	if cfg.Address == "" {
-		cfg.Address = "127.0.0.1:0"
-	}
-	addr, err := netip.ParseAddrPort(cfg.Address)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("address %q: %w (it is IP:PORT, such as 127.0.0.1:9000)", cfg.Address, err)
-	case !addr.Addr().IsLoopback():
-		return nil, fmt.Errorf("address %q: not on loopback, such as 127.0.0.1:%d", cfg.Address, addr.Port())
-	}
-	for _, name := range cfg.Buckets {
-		if gofakes3.ValidateBucketName(name) != nil {
-			return nil, fmt.Errorf("bucket %q: a name is 3 to 63 lower-case letters, digits, dots and hyphens", name)
-		}
+	if err := cfg.Check(); err != nil {
+		return nil, err
 	}
 	disk, err := openDisk(cfg.Dir)
 	if err != nil {
@@ -75,7 +77,7 @@ func Open(cfg Config) (_ *Server, err error) {
 			return nil, fmt.Errorf("bucket %q: %w", name, err)
 		}
 	}
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", cfg.Address)
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", cmp.Or(cfg.Address, "127.0.0.1:0"))
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +85,7 @@ func Open(cfg Config) (_ *Server, err error) {
 		endpoint: "http://" + listener.Addr().String(),
 		disk:     disk,
 		http: &http.Server{
-			Handler:           &guard{next: gofakes3.New(disk).Server(), keyID: cfg.AccessKeyID},
+			Handler:           &guard{gofakes3.New(disk).Server(), keys{cfg.AccessKeyID, cfg.SecretAccessKey}},
 			ReadHeaderTimeout: time.Minute,
 			ErrorLog:          log.New(io.Discard, "", 0), // about callers that have gone
 		},
@@ -107,104 +109,4 @@ func (s *Server) Close() error {
 		err = s.http.Close()
 	}
 	return errors.Join(err, s.disk.close())
-}
-
-// A guard lets requests in that could have been signed by the holder of the key. It
-// keeps others out: a web page that this machine's user visits reaches loopback too.
-type guard struct {
-	next  http.Handler
-	keyID string
-}
-
-// maxForm is how much of a form is held in memory; the rest goes to temporary files.
-const maxForm = 1 << 20
-
-func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	code, message := g.check(r)
-	if r.MultipartForm != nil {
-		defer func() { _ = r.MultipartForm.RemoveAll() }() // temporary files
-	}
-	if code == "" {
-		g.next.ServeHTTP(w, r)
-		return
-	}
-	w.Header().Set("Content-Type", "application/xml")
-	w.WriteHeader(http.StatusForbidden)
-	_ = xml.NewEncoder(w).Encode(struct {
-		XMLName xml.Name `xml:"Error"`
-		Code    string   `xml:"Code"`
-		Message string   `xml:"Message"`
-	}{Code: code, Message: message}) // whoever is not there any more needs no answer
-}
-
-// check returns S3's code for what is wrong, and "" for nothing.
-func (g *guard) check(r *http.Request) (code, message string) {
-	const denied = "AccessDenied"
-	query := r.URL.Query()
-	credential := query.Get("X-Amz-Credential")
-	switch kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); {
-	case credential != "":
-		at, err := time.Parse("20060102T150405Z", query.Get("X-Amz-Date"))
-		seconds, err2 := strconv.Atoi(query.Get("X-Amz-Expires"))
-		switch {
-		case err != nil || err2 != nil:
-			return "AuthorizationQueryParametersError", "X-Amz-Date and X-Amz-Expires are needed."
-		case time.Since(at) > time.Duration(seconds)*time.Second:
-			return denied, "Request has expired"
-		}
-	case r.Header.Get("Authorization") != "":
-		_, credential, _ = strings.Cut(r.Header.Get("Authorization"), "Credential=")
-	case r.Method == http.MethodPost && kind == "multipart/form-data":
-		if err := r.ParseMultipartForm(maxForm); err != nil {
-			return denied, "The form cannot be read."
-		}
-		credential = r.PostForm.Get("x-amz-credential")
-		if message := checkPolicy(r); message != "" {
-			return denied, message
-		}
-	}
-	keyID, _, _ := strings.Cut(credential, "/")
-	switch {
-	case keyID == "":
-		return denied, "Access Denied."
-	case g.keyID != "" && keyID != g.keyID:
-		return "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."
-	}
-	return "", ""
-}
-
-// checkPolicy says what is wrong with the policy of a form: when it ends, and which keys
-// it allows, is all that it looks at.
-func checkPolicy(r *http.Request) string {
-	data, err := base64.StdEncoding.DecodeString(r.PostForm.Get("policy"))
-	if err != nil {
-		return "Invalid Policy: not base64."
-	}
-	var policy struct {
-		Expiration time.Time         `json:"expiration"`
-		Conditions []json.RawMessage `json:"conditions"`
-	}
-	if err := json.Unmarshal(data, &policy); err != nil {
-		return "Invalid Policy: not JSON."
-	}
-	if !time.Now().Before(policy.Expiration) {
-		return "Invalid according to Policy: Policy expired."
-	}
-	for _, c := range policy.Conditions {
-		var rule [3]string
-		if json.Unmarshal(c, &rule) != nil || rule[1] != "$key" {
-			continue
-		}
-		key := r.PostForm.Get("key")
-		if rule[0] == "starts-with" && !strings.HasPrefix(key, rule[2]) || rule[0] == "eq" && key != rule[2] {
-			return fmt.Sprintf("Invalid according to Policy: Policy Condition failed: [%q, %q, %q]", rule[0], rule[1], rule[2])
-		}
-	}
-	return ""
-}
-
-// Temporary makes a directory for a store that nobody needs later, and returns how to remove it.
-func Temporary() (dir string, remove func() error, err error) {
-	dir, err = os.MkdirTemp("", "lambdapool-s3-")
-	return dir, func() error { return os.RemoveAll(dir) }, err
 }

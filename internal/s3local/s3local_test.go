@@ -1,15 +1,13 @@
 package s3local_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"mime/multipart"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,6 +18,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -27,6 +26,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/lambdapool/lambdapool/backend/awslambda"
+	"github.com/lambdapool/lambdapool/backend/backendtest"
 	"github.com/lambdapool/lambdapool/internal/s3local"
 )
 
@@ -52,7 +53,7 @@ type store struct {
 
 func open(t *testing.T, dir string) store {
 	t.Helper()
-	s, err := s3local.Open(s3local.Config{Dir: dir, AccessKeyID: keyID, Buckets: []string{bucket}})
+	s, err := s3local.Open(s3local.Config{Dir: dir, AccessKeyID: keyID, SecretAccessKey: secret, Buckets: []string{bucket}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,10 +63,10 @@ func open(t *testing.T, dir string) store {
 		}
 	})
 	t.Cleanup(closing)
-	return store{client(t, s.Endpoint(), keyID), s.Endpoint(), closing}
+	return store{client(t, s.Endpoint(), keyID, secret), s.Endpoint(), closing}
 }
 
-func client(t *testing.T, endpoint, keyID string) *s3.Client {
+func client(t *testing.T, endpoint, keyID, secret string) *s3.Client {
 	t.Helper()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
@@ -274,9 +275,13 @@ func TestWhoMayCome(t *testing.T) {
 	if err := s.put(t.Context(), "a", "1"); err != nil {
 		t.Fatal(err)
 	}
-	stranger := store{Client: client(t, s.endpoint, "AKIASTRANGER0000")}
-	if got := stranger.get(t, "a"); got != "InvalidAccessKeyId" {
-		t.Errorf("a stranger got %s", got)
+	for who, tt := range map[string]struct{ id, secret, want string }{
+		"a stranger":  {"AKIASTRANGER0000", secret, "InvalidAccessKeyId"},
+		"an impostor": {keyID, "guess", "SignatureDoesNotMatch"},
+	} {
+		if got := (store{Client: client(t, s.endpoint, tt.id, tt.secret)}).get(t, "a"); got != tt.want {
+			t.Errorf("%s got %s, want %s", who, got, tt.want)
+		}
 	}
 	presign := s3.NewPresignClient(s.Client)
 	link, err := presign.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("a")}, s3.WithPresignExpires(time.Minute))
@@ -285,9 +290,13 @@ func TestWhoMayCome(t *testing.T) {
 	}
 	for what, tt := range map[string]struct{ url, want string }{
 		"a link":              {link.URL, "200 1"},
+		"an old link":         {s.endpoint + "/" + bucket + "/a?AWSAccessKeyId=" + keyID + "&Signature=x&Expires=99999999999", "403 Please use AWS4-HMAC-SHA256"},
+		"a forged link":       {strings.Replace(link.URL, "X-Amz-Signature=", "X-Amz-Signature=0", 1), "403 SignatureDoesNotMatch"},
+		"a link for longer":   {strings.Replace(link.URL, "X-Amz-Expires=60", "X-Amz-Expires=6000", 1), "403 SignatureDoesNotMatch"},
+		"a link to another":   {strings.Replace(link.URL, "/a?", "/b?", 1), "403 SignatureDoesNotMatch"},
 		"nothing":             {s.endpoint + "/" + bucket + "/a", "403 AccessDenied"},
 		"an expired link":     {strings.Replace(link.URL, "X-Amz-Date=2", "X-Amz-Date=1", 1), "403 Request has expired"},
-		"a link without date": {strings.Replace(link.URL, "X-Amz-Date", "X", 1), "403 AuthorizationQueryParametersError"},
+		"a link without date": {strings.Replace(link.URL, "X-Amz-Date", "X", 1), "400 AuthorizationQueryParametersError"},
 		"a stranger's link":   {strings.Replace(link.URL, keyID, "AKIASTRANGER0000", 1), "403 InvalidAccessKeyId"},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, tt.url, http.NoBody)
@@ -296,6 +305,38 @@ func TestWhoMayCome(t *testing.T) {
 		}
 		if got := answer(t, req); !has(got, tt.want) {
 			t.Errorf("%s: %s, want %s", what, got, tt.want)
+		}
+	}
+}
+
+// A body is the one that was signed.
+func TestBodyIsChecked(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	for hash, want := range map[string]string{
+		hex.EncodeToString(sha256.New().Sum(nil)): "400 BadDigest",
+		"STREAMING-UNSIGNED-PAYLOAD-TRAILER":      "501 NotImplemented",
+		"UNSIGNED-PAYLOAD":                        "200",
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.endpoint+"/"+bucket+"/"+hash, strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Amz-Content-Sha256", hash)
+		creds := aws.Credentials{AccessKeyID: keyID, SecretAccessKey: secret}
+		if err := v4.NewSigner().SignHTTP(t.Context(), creds, req, hash, "s3", "us-east-1", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if got := answer(t, req); !has(got, want) {
+			t.Errorf("%s: %s, want %s", hash, got, want)
+		}
+		if got := s.get(t, hash); (got == "x") != (want == "200") {
+			t.Errorf("%s: %q is stored", hash, got)
+		}
+		req.Header.Set("X-Amz-Acl", "public-read")
+		req.Body = io.NopCloser(strings.NewReader("x"))
+		if got := answer(t, req); !has(got, "403 not signed: x-amz-acl") {
+			t.Errorf("with a header that was not signed: %s", got)
 		}
 	}
 }
@@ -320,59 +361,20 @@ func answer(t *testing.T, r *http.Request) string {
 	return fmt.Sprint(resp.StatusCode, " ", string(data))
 }
 
-func TestForms(t *testing.T) {
+// It is a store as the library wants it.
+func TestStore(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
-	for what, tt := range map[string]struct {
-		key, keyID string
-		life       time.Duration
-		want       string
-	}{
-		"allowed":        {"run/1/result", keyID, time.Minute, "20"},
-		"another prefix": {"other/1", keyID, time.Minute, "403 Policy Condition failed"},
-		"expired":        {"run/2/result", keyID, -time.Minute, "403 Policy expired"},
-		"a stranger's":   {"run/3/result", "AKIASTRANGER0000", time.Minute, "403 InvalidAccessKeyId"},
-	} {
-		policy, err := json.Marshal(map[string]any{
-			"expiration": time.Now().Add(tt.life).UTC(),
-			"conditions": []any{[]any{"starts-with", "$key", "run/"}, []any{"content-length-range", 0, 10_000_000}, map[string]string{"bucket": bucket}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		content := bytes.Repeat([]byte(what), 500_000) // more than is held in memory
-		var body bytes.Buffer
-		form := multipart.NewWriter(&body)
-		for name, value := range map[string]string{
-			"key": tt.key, "policy": base64.StdEncoding.EncodeToString(policy), "x-amz-credential": tt.keyID + "/20261121/us-east-1/s3/aws4_request",
-		} {
-			if err := form.WriteField(name, value); err != nil {
-				t.Fatal(err)
-			}
-		}
-		file, err := form.CreateFormFile("file", "file")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := file.Write(content); err != nil {
-			t.Fatal(err)
-		}
-		if err := form.Close(); err != nil {
-			t.Fatal(err)
-		}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.endpoint+"/"+bucket, &body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", form.FormDataContentType())
-		got := answer(t, req)
-		if !has(got, tt.want) {
-			t.Errorf("%s: %s, want %s", what, got, tt.want)
-		}
-		if stored := s.get(t, tt.key); (stored == string(content)) != (what == "allowed") {
-			t.Errorf("%s: %d bytes are stored", what, len(stored))
-		}
+	b, err := awslambda.New(t.Context(), "demo",
+		awslambda.WithConfig(aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(keyID, secret, "")}),
+		awslambda.WithBucket(bucket, awslambda.BucketEndpoint(s.endpoint)))
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer b.Close()
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	defer transport.CloseIdleConnections()
+	backendtest.RunStore(t, b.Store(), transport)
 }
 
 // An upload that ends early leaves what was there.
