@@ -1,7 +1,8 @@
 package agent
 
-// What the tests reach inside for: pure decisions.
+// What the tests reach inside for: decisions.
 var (
-	Deadlines = deadlines
-	ProcsFor  = procsFor
+	Deadlines  = deadlines
+	ProcsFor   = procsFor
+	PeakMemory = peakMemory
 )

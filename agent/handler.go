@@ -96,11 +96,10 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, &BadRequestError{err}
 	}
-	work := func() (*codec.Reply, error) { return h.reply(ctx, req, number, began, cpu) }
 	if req.Detached != nil {
-		return h.detached(ctx, req, number, work)
+		return h.detached(ctx, req, number, func() (*codec.Reply, error) { return h.reply(ctx, req, number, began, cpu) })
 	}
-	reply, err := work()
+	reply, err := h.reply(ctx, req, number, began, cpu)
 	if err != nil {
 		return nil, err
 	}
@@ -139,13 +138,14 @@ func (h *Handler) reply(ctx context.Context, req *codec.Request, number uint64, 
 		}
 	}
 	now := time.Now()
+	ran := now.Sub(began)
 	reply.Agent = codec.AgentStats{
 		Instance:   h.instance,
 		Invocation: number,
 		Cold:       number == 1,
-		Run:        now.Sub(began),
+		Run:        ran,
 		CPU:        h.cpuTime() - cpu,
-		PeakMemory: h.peakMemory(now),
+		PeakMemory: h.peakMemory(now, ran),
 		Memory:     h.memory << 20,
 		Registry:   h.fingerprint(),
 		Procs:      atOnce,
@@ -174,11 +174,11 @@ func (h *Handler) cpuTime() time.Duration {
 	return cpuTime()
 }
 
-func (h *Handler) peakMemory(now time.Time) int64 {
+func (h *Handler) peakMemory(now time.Time, ran time.Duration) int64 {
 	if h.Guest {
 		return 0
 	}
-	return peakMemory(now)
+	return peakMemory(now, ran)
 }
 
 // initialization returns how long the process took from its start until it

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +37,7 @@ func init() {
 		together.Wait()
 		return true
 	})
+	lambdapool.RegisterFunc("test.echo", func(s string) string { return s })
 	lambdapool.RegisterFunc("test.memoryLimit", func(int) int64 { return debug.SetMemoryLimit(-1) })
 }
 
@@ -118,6 +120,30 @@ func TestManagedInstances(t *testing.T) {
 		if !result[bool](t, only(t, decodeReply(t, a.body))) {
 			t.Errorf("%s returned false", a.id)
 		}
+	}
+}
+
+// What compression needs is made when it is first used, in both directions.
+func TestCompressionInAProcess(t *testing.T) {
+	p := start(t, nil)
+	var lines []string
+	for i := range codec.CompressFrom {
+		lines = append(lines, strconv.Itoa(i*i))
+	}
+	text := strings.Join(lines, "\n")
+	req := request(t, lambdapool.DefaultRegistry, "test.echo", text)
+	req.Compress = true
+	payload, err := codec.EncodeRequest(req, codec.Compress())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.send(payload)
+	a := p.answer()
+	if got := result[string](t, only(t, decodeReply(t, a.body))); got != text {
+		t.Errorf("%.20q of %d bytes came back, want %.20q of %d", got, len(got), text, len(text))
+	}
+	if len(payload) > len(text) || len(a.body) > len(text)*3/4 {
+		t.Errorf("%d bytes became %d there and %d back", len(text), len(payload), len(a.body))
 	}
 }
 

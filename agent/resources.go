@@ -49,23 +49,29 @@ func procsFor(mb int64, maxProcs int) int {
 
 func procs(mb int64) int { return procsFor(mb, runtime.GOMAXPROCS(0)) }
 
-// peakEvery is how long a reading of the peak serves: asking the kernel costs
-// more than a trivial call, and memory does not grow by much in that time.
-const peakEvery = 10 * time.Millisecond
+// A reading of the peak serves invocations that run for less than peakRun
+// together, for peakAge at most: asking the kernel costs more than a trivial call,
+// and memory does not grow by much in that time.
+const (
+	peakRun = 10 * time.Millisecond
+	peakAge = 100 * time.Millisecond
+)
 
 var peak struct {
 	sync.Mutex
 	at    time.Time
+	ran   time.Duration // since
 	bytes int64
 }
 
-// peakMemory returns the highest resident size of this process in bytes, at
-// most peakEvery old.
-func peakMemory(now time.Time) int64 {
+// peakMemory returns the highest resident size of this process in bytes, after
+// an invocation that has run for that long.
+func peakMemory(now time.Time, ran time.Duration) int64 {
 	peak.Lock()
 	defer peak.Unlock()
-	if age := now.Sub(peak.at); peak.at.IsZero() || age >= peakEvery || age < 0 {
-		peak.bytes, peak.at = residentPeak(), now
+	peak.ran += ran
+	if age := now.Sub(peak.at); peak.at.IsZero() || peak.ran >= peakRun || age >= peakAge || age < 0 {
+		peak.bytes, peak.at, peak.ran = residentPeak(), now, 0
 	}
 	return peak.bytes
 }

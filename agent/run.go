@@ -9,6 +9,9 @@ import (
 	"github.com/lambdapool/lambdapool/codec"
 )
 
+// pending is the Run of an item that is not settled.
+const pending = -1
+
 // A run is the items of one invocation on their way through the function.
 type run struct {
 	h     *Handler
@@ -21,36 +24,37 @@ type run struct {
 	mu      sync.Mutex
 	next    int // first item that was not started
 	left    int // items that are not settled
-	settled []bool
 	replies []codec.ItemReply
-	closed  bool          // the reply is on its way: what still comes is late
-	all     chan struct{} // closed when every item is settled
+	closed  bool               // the reply is on its way: what still comes is late
+	all     chan struct{}      // closed when every item is settled
+	only    [1]codec.ItemReply // the replies of a single item: most invocations have no more
 }
 
 // runItems runs fn for each item, up to parallel of them at once, and returns
 // when all are settled, when ctx ends (with its cause), or at the time when it
 // has to answer for those that ignore their context.
 func (h *Handler) runItems(ctx context.Context, fn *lambdapool.Function, req *codec.Request, procs int) ([]codec.ItemReply, error) {
+	n := len(req.Items)
+	if n == 0 {
+		return nil, nil
+	}
 	kill, _ := ctx.Deadline()
 	began := time.Now()
 	end, answer := deadlines(began, kill, req.Remaining, req.Detached != nil)
-	n := len(req.Items)
-	r := &run{
-		h: h, fn: fn, ctx: ctx, began: began, chunk: req.Chunk, items: req.Items,
-		left: n, settled: make([]bool, n), replies: make([]codec.ItemReply, n), all: make(chan struct{}),
+	r := &run{h: h, fn: fn, began: began, chunk: req.Chunk, items: req.Items, left: n, all: make(chan struct{})}
+	if r.replies = r.only[:]; n > 1 {
+		r.replies = make([]codec.ItemReply, n)
 	}
-	if n == 0 {
-		return r.replies, nil
+	for i := range r.replies {
+		r.replies[i].Run = pending
 	}
-	var late <-chan time.Time
-	if !end.IsZero() {
-		var cancel context.CancelFunc
+	var cancel context.CancelFunc
+	if end.IsZero() {
+		r.ctx, cancel = context.WithCancel(ctx)
+	} else {
 		r.ctx, cancel = context.WithDeadline(ctx, end)
-		defer cancel()
-		timer := time.NewTimer(time.Until(answer))
-		defer timer.Stop()
-		late = timer.C
 	}
+	defer cancel()
 	parallel := procs
 	if req.Parallel > 0 {
 		parallel = req.Parallel
@@ -61,10 +65,22 @@ func (h *Handler) runItems(ctx context.Context, fn *lambdapool.Function, req *co
 	}
 	select {
 	case <-r.all:
-	case <-late:
-	case <-ctx.Done():
+	case <-r.ctx.Done():
+		r.wait(ctx, answer)
 	}
 	return r.close(ctx)
+}
+
+// wait gives functions whose context has ended until answer to return, unless
+// it was ctx, the caller's, that has ended.
+func (r *run) wait(ctx context.Context, answer time.Time) {
+	timer := time.NewTimer(time.Until(answer))
+	defer timer.Stop()
+	select {
+	case <-r.all:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // close takes what there is. Items that are not settled have a function that
@@ -77,8 +93,8 @@ func (r *run) close(ctx context.Context) ([]codec.ItemReply, error) {
 	r.expire()
 	abandoned := r.h.abandoned.Add(int64(r.left))
 	for i := range r.replies {
-		if !r.settled[i] {
-			r.replies[i].Err = r.timedOut(i, ignored(abandoned))
+		if r.replies[i].Run == pending {
+			r.replies[i] = codec.ItemReply{Err: r.timedOut(i, ignored(abandoned))}
 		}
 		if r.replies[i].Err != nil && ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -130,7 +146,6 @@ func (r *run) expire() {
 
 // settle records an item's reply. The caller holds the lock.
 func (r *run) settle(i int, reply codec.ItemReply) {
-	r.settled[i] = true
 	r.replies[i] = reply
 	if r.left--; r.left == 0 {
 		close(r.all)
@@ -139,8 +154,12 @@ func (r *run) settle(i int, reply codec.ItemReply) {
 
 // call runs the function for item i and settles it, whatever the function does.
 func (r *run) call(i int) {
-	ctx, cancel := context.WithCancel(r.ctx)
-	defer cancel()
+	ctx := r.ctx
+	if len(r.items) > 1 { // a single item's context is the run's, which ends with it
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(r.ctx)
+		defer cancel()
+	}
 	began := time.Now()
 	var reply codec.ItemReply
 	returned := false
