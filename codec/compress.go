@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -19,13 +21,27 @@ const minCompress = 1 << 10
 const zstdWindow = 1 << 20
 
 // One encoder and one decoder serve all goroutines, as many at once as there are CPUs.
-// They hold channels, so they are made before any bubble of testing/synctest
-// begins, outside of which it could not use one that was made inside; a pool would
-// hand them across.
 var (
-	zstdEncoder = newZstdEncoder(runtime.GOMAXPROCS(0))
-	zstdDecoder = newZstdDecoder(runtime.GOMAXPROCS(0), MaxDecompressed)
+	zstdEncoder = made(func() *zstd.Encoder { return newZstdEncoder(runtime.GOMAXPROCS(0)) })
+	zstdDecoder = made(func() *zstd.Decoder { return newZstdDecoder(runtime.GOMAXPROCS(0), MaxDecompressed) })
 )
+
+// runtimeAPI is set by Lambda in every process it starts.
+// Source: docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+const runtimeAPI = "AWS_LAMBDA_RUNTIME_API"
+
+// made returns what create makes, which is made once. What holds channels, as these
+// do, is made before any bubble of testing/synctest begins, outside of which nobody
+// could use one that was made inside; a pool would hand them across. In an agent,
+// which knows no bubbles, it waits until it is needed: half a megabyte is a good part
+// of a cold start.
+func made[T any](create func() T) func() T {
+	get := sync.OnceValue(create)
+	if os.Getenv(runtimeAPI) == "" {
+		get()
+	}
+	return get
+}
 
 func newZstdEncoder(concurrency int) *zstd.Encoder {
 	enc := mustZstd(zstd.NewWriter(nil,
@@ -63,7 +79,7 @@ func compress(body, dst []byte) ([]byte, bool) {
 	if len(body) < minCompress || len(body) > MaxDecompressed {
 		return nil, false
 	}
-	packed := zstdEncoder.EncodeAll(body, dst)
+	packed := zstdEncoder().EncodeAll(body, dst)
 	return packed, gains(len(body), len(packed)) && len(body)/MaxExpansion < len(packed)
 }
 
@@ -137,7 +153,7 @@ func decompress(packed []byte, size uint64) ([]byte, error) {
 	if err := checkExpansion(int64(len(packed)), size); err != nil {
 		return nil, err
 	}
-	body, err := zstdDecoder.DecodeAll(packed, make([]byte, 0, size))
+	body, err := zstdDecoder().DecodeAll(packed, make([]byte, 0, size))
 	switch {
 	case err != nil:
 		return nil, errDamagedZstd(err)

@@ -17,9 +17,12 @@ func scan(data []byte, n int) error {
 	return nil
 }
 
-// skip returns where the first n values of data end.
+// skip returns where the first n values of data end. It and header are careful
+// with their frames, hence the few levels and the errors in functions of their own:
+// the goroutine of a call begins with a small stack, and growing it takes longer
+// than all the rest of a scan.
 func skip(data []byte, n int) (int, error) {
-	var levels [32]int
+	var levels [8]int
 	open := append(levels[:0], n) // values still to come, on each level
 	pos := 0
 	for len(open) > 0 {
@@ -36,7 +39,7 @@ func skip(data []byte, n int) (int, error) {
 		pos = next
 		if values > 0 {
 			if len(open) > MaxDepth {
-				return 0, fail("nested more than %d levels deep", MaxDepth)
+				return 0, tooDeep()
 			}
 			open = append(open, values)
 		}
@@ -56,7 +59,7 @@ func header(data []byte, pos int) (values, next int, err error) {
 	width, size, ok := layout(c)
 	switch {
 	case !ok:
-		return 0, 0, fail("byte 0x%02x begins no value", c)
+		return 0, 0, noValue(c)
 	case width > left:
 		return 0, 0, fail("ends inside a length")
 	}
@@ -76,12 +79,23 @@ func header(data []byte, pos int) (values, next int, err error) {
 		n *= 2
 	case !isArray(c):
 		if n > uint64(left) {
-			return 0, 0, fail("announces %d bytes where %d are left", n, left)
+			return 0, 0, tooFew("bytes", n, left)
 		}
 		return 0, pos + int(n), nil
 	}
 	if n > uint64(left) { // each value takes a byte at least
-		return 0, 0, fail("announces %d values where %d bytes are left", n, left)
+		return 0, 0, tooFew("values", n, left)
 	}
 	return int(n), pos, nil
 }
+
+//go:noinline
+func tooFew(what string, n uint64, left int) error {
+	return fail("announces %d %s where %d bytes are left", n, what, left)
+}
+
+//go:noinline
+func noValue(c byte) error { return fail("byte 0x%02x begins no value", c) }
+
+//go:noinline
+func tooDeep() error { return fail("nested more than %d levels deep", MaxDepth) }
