@@ -1,7 +1,9 @@
 // Agent compares a lambdapool agent with a bare handler on aws-lambda-go, both
 // built as they are deployed: the time from starting the process to its first
 // request for work, and the time and CPU of one call after another. The runtime
-// API is a loopback server of this program; the median of interleaved rounds.
+// API is a loopback server of this program. Both take turns that are short
+// beside what else disturbs the machine; a ratio is the median of those of the
+// rounds, in each of which both ran.
 package main
 
 import (
@@ -25,12 +27,15 @@ import (
 )
 
 const (
-	rounds = 41
-	warmUp = 200
-	calls  = 4000
+	starts = 201 // of each process, for the time until it asks for work
+	rounds = 9   // of calls, each with new processes
+	turns  = 80  // of each process in a round
+	calls  = 100 // in a turn
+	warmUp = 500 // calls before the first turn
 )
 
-// A subject is one of the binaries compared.
+// A subject is one of the binaries compared, with what was measured of it in
+// each round.
 type subject struct {
 	name, path string
 	payload    []byte
@@ -54,26 +59,34 @@ func main() {
 		build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
 		exitOn(build.Run())
 	}
-	for range rounds {
+	for range starts {
 		for _, s := range subjects {
-			s.start = append(s.start, s.run(ctx, 0))
+			p := s.launch(ctx)
+			s.start = append(s.start, milliseconds(p.start))
+			p.stop()
 		}
+		slices.Reverse(subjects) // nobody always comes after the other
 	}
-	for range 5 {
-		for _, s := range subjects {
-			s.run(ctx, calls)
-		}
+	for range rounds {
+		round(ctx, subjects)
+	}
+	bare, pooled := subjects[0], subjects[1]
+	if bare.name != "bare" {
+		bare, pooled = pooled, bare
 	}
 	fmt.Fprintln(os.Stdout, "| | bare handler | agent | ratio |")
 	fmt.Fprintln(os.Stdout, "|---|---|---|---|")
-	row("start to first poll, ms", subjects, func(s *subject) []float64 { return s.start })
-	row("one call, µs", subjects, func(s *subject) []float64 { return s.wall })
-	row("CPU of one call, µs", subjects, func(s *subject) []float64 { return s.cpu })
+	row("start to first poll, ms", bare.start, pooled.start)
+	row("one call, µs", bare.wall, pooled.wall)
+	row("CPU of one call, µs", bare.cpu, pooled.cpu)
 }
 
-func row(what string, subjects []*subject, of func(*subject) []float64) {
-	bare, pooled := median(of(subjects[0])), median(of(subjects[1]))
-	fmt.Fprintf(os.Stdout, "| %s | %.2f | %.2f | %.2f |\n", what, bare, pooled, pooled/bare)
+func row(what string, bare, pooled []float64) {
+	ratios := make([]float64, len(bare))
+	for i := range ratios {
+		ratios[i] = pooled[i] / bare[i]
+	}
+	fmt.Fprintf(os.Stdout, "| %s | %.2f | %.2f | %.2f |\n", what, median(bare), median(pooled), median(ratios))
 }
 
 func median(xs []float64) float64 {
@@ -81,75 +94,105 @@ func median(xs []float64) float64 {
 	return xs[len(xs)/2]
 }
 
-// run starts the process, gives it calls, and returns how long it took to ask
-// for the first, in milliseconds.
-func (s *subject) run(ctx context.Context, calls int) (start float64) {
-	polled := make(chan struct{}, 1)
-	work, answers := make(chan int), make(chan []byte)
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// round has the subjects' processes, which are all there, take turns at calls.
+// One that waits for its turn uses no CPU.
+func round(ctx context.Context, subjects []*subject) {
+	processes := make([]*running, len(subjects))
+	wall, cpu := make([]time.Duration, len(subjects)), make([]float64, len(subjects))
+	for i, s := range subjects {
+		processes[i] = s.launch(ctx)
+		processes[i].call(warmUp)
+		cpu[i] = processes[i].cpuTime()
+	}
+	for turn := range turns {
+		for i := range processes {
+			i = (i + turn) % len(processes)
+			wall[i] += processes[i].call(calls)
+		}
+	}
+	for i, s := range subjects {
+		s.wall = append(s.wall, float64(wall[i])/float64(time.Microsecond)/(turns*calls))
+		s.cpu = append(s.cpu, (processes[i].cpuTime()-cpu[i])*1e6/(turns*calls))
+		processes[i].stop()
+	}
+}
+
+// A running is a process of a subject, and its runtime API.
+type running struct {
+	cmd     *exec.Cmd
+	server  *http.Server
+	start   time.Duration // until it asked for work
+	number  int           // of calls
+	work    chan int
+	answers chan []byte
+}
+
+// launch starts the process and waits until it asks for work.
+func (s *subject) launch(ctx context.Context) *running {
+	polled := make(chan time.Time, 1)
+	r := &running{work: make(chan int), answers: make(chan []byte)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(w http.ResponseWriter, req *http.Request) {
 		select {
-		case polled <- struct{}{}:
+		case polled <- time.Now():
 		default:
 		}
 		select {
-		case n := <-work:
+		case n := <-r.work:
 			w.Header().Set("Lambda-Runtime-Aws-Request-Id", fmt.Sprint("request-", n))
 			w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(time.Now().Add(time.Minute).UnixMilli()))
 			w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:bench")
 			_, _ = w.Write(s.payload)
-		case <-r.Context().Done():
+		case <-req.Context().Done():
 		}
 	})
-	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
+	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", func(w http.ResponseWriter, req *http.Request) {
+		body, err := io.ReadAll(req.Body)
 		exitOn(err)
 		w.WriteHeader(http.StatusAccepted)
-		answers <- body
+		r.answers <- body
 	})
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	exitOn(err)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
-	go func() { _ = server.Serve(listener) }()
-	defer func() { exitOn(server.Close()) }()
+	r.server = &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
+	go func() { _ = r.server.Serve(listener) }()
 
-	cmd := exec.CommandContext(ctx, s.path) //nolint:gosec // built above
-	cmd.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + listener.Addr().String(), "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=1769", "_HANDLER=bootstrap"}
+	r.cmd = exec.CommandContext(ctx, s.path) //nolint:gosec // built above
+	r.cmd.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + listener.Addr().String(), "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=1769", "_HANDLER=bootstrap"}
 	begun := time.Now()
-	exitOn(cmd.Start())
-	<-polled
-	start = float64(time.Since(begun)) / float64(time.Millisecond)
-	if calls > 0 {
-		s.measure(cmd.Process.Pid, calls, work, answers)
-	}
-	exitOn(cmd.Process.Kill())
-	_ = cmd.Wait() // it was killed
-	return start
+	exitOn(r.cmd.Start())
+	r.start = (<-polled).Sub(begun)
+	return r
 }
 
-func (s *subject) measure(pid, calls int, work chan<- int, answers <-chan []byte) {
-	child, err := process.NewProcess(int32(pid))
-	exitOn(err)
-	one := func(n int) {
-		work <- n
-		if body := <-answers; strings.Contains(string(body), "errorMessage") {
-			exitOn(fmt.Errorf("%s: %s", s.name, body))
+func (r *running) stop() {
+	exitOn(r.cmd.Process.Kill())
+	_ = r.cmd.Wait() // it was killed
+	exitOn(r.server.Close())
+}
+
+// call makes n calls, one after another, and returns how long they took.
+func (r *running) call(n int) time.Duration {
+	begun := time.Now()
+	for range n {
+		r.number++
+		r.work <- r.number
+		if body := <-r.answers; strings.Contains(string(body), "errorMessage") {
+			exitOn(fmt.Errorf("%s: %s", r.cmd.Path, body))
 		}
 	}
-	for n := range warmUp {
-		one(n)
-	}
-	before, err := child.Times()
+	return time.Since(begun)
+}
+
+// cpuTime returns the seconds of CPU that the process has used.
+func (r *running) cpuTime() float64 {
+	p, err := process.NewProcess(int32(r.cmd.Process.Pid))
 	exitOn(err)
-	begun := time.Now()
-	for n := range calls {
-		one(n)
-	}
-	took := time.Since(begun)
-	after, err := child.Times()
+	times, err := p.Times()
 	exitOn(err)
-	s.wall = append(s.wall, float64(took)/float64(time.Microsecond)/float64(calls))
-	s.cpu = append(s.cpu, (after.User+after.System-before.User-before.System)*1e6/float64(calls))
+	return times.User + times.System
 }
 
 // request is a call of the agent's function.
