@@ -42,7 +42,7 @@ func MapDetached[A, R any](ctx context.Context, e *Executor, fn *Func[A, R], arg
 	if err != nil {
 		return nil, err
 	}
-	return startRun[R](ctx, s, len(args), encodeEach(s.fn, slices.Values(args)))
+	return startRun[R](s, len(args), encodeEach(s.fn, slices.Values(args)))
 }
 
 // SubmitDetached is [MapDetached] of one call.
@@ -56,7 +56,7 @@ func StarMapDetached(ctx context.Context, e *Executor, fn any, argLists [][]any,
 	if err != nil {
 		return nil, err
 	}
-	return startRun[any](ctx, s, len(argLists), s.fn.encodeLists(argLists))
+	return startRun[any](s, len(argLists), s.fn.encodeLists(argLists))
 }
 
 // SubmitDetached sends one call of fn, which is what [Executor.Submit] takes, as

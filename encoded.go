@@ -50,7 +50,7 @@ func (e *Executor) MapDetachedEncoded(ctx context.Context, fn Foreign, args []En
 	if err != nil {
 		return nil, err
 	}
-	return startRun[Encoded](ctx, s, len(args), func(yield func([]byte, error) bool) {
+	return startRun[Encoded](s, len(args), func(yield func([]byte, error) bool) {
 		for arg := range slices.Values(args) {
 			if !yield(arg, nil) {
 				return

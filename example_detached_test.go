@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"slices"
 	"strings"
 	"time"
@@ -27,21 +26,21 @@ func ExampleMapDetached() {
 	defer b.Close()
 	e, err := lambdapool.New(b)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer e.Close()
 
 	// The program may end after this; the calls go on.
 	run, err := lambdapool.MapDetached(ctx, e, shout, []string{"one", "two", "three"}, lambdapool.RunName("nightly"))
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println(run.ID(), "has", run.Len(), "calls, of which any may begin within", run.Info().StartBy.Sub(run.Info().Created))
 
 	// Any other program finds the run by its name.
 	run, err = lambdapool.Attach(ctx, e, shout, "nightly")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	values, err := run.Wait(ctx)
 	fmt.Println(values, err)
@@ -56,14 +55,14 @@ func ExampleSubmitDetached() {
 	defer b.Close()
 	e, err := lambdapool.New(b)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer e.Close()
 
 	run, err := lambdapool.SubmitDetached(ctx, e, shout, "hello",
 		lambdapool.StartWithin(time.Hour), lambdapool.Retention(24*time.Hour))
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println(run.Futures()[0].Result(ctx))
 	place, err := run.Place(ctx, 0) // where it ran
@@ -79,13 +78,13 @@ func ExampleExecutor_SubmitDetached() {
 	defer b.Close()
 	e, err := lambdapool.New(b)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer e.Close()
 
 	run, err := e.SubmitDetached(ctx, "example.shout", "hello")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println(run.Futures()[0].Result(ctx))
 	// Output: HELLO <nil>
@@ -97,17 +96,17 @@ func ExampleStarMapDetached() {
 	defer b.Close()
 	e, err := lambdapool.New(b)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer e.Close()
 
 	run, err := lambdapool.StarMapDetached(ctx, e, "test.add", [][]any{{1, 2}, {3, 4}}, lambdapool.ChunkSize(2))
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	again, err := e.Attach(ctx, run.ID()) // its manifest says which function it calls
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println(again.Wait(ctx))
 	// Output: [3 7] <nil>
@@ -121,13 +120,13 @@ func ExampleRun_Results() {
 	defer b.Close()
 	e, err := lambdapool.New(b)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer e.Close()
 
 	run, err := lambdapool.MapDetached(ctx, e, shout, []string{"one", "", "three"})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	var lines []string
 	for r := range run.Results(ctx) {
@@ -155,21 +154,21 @@ func ExampleExecutor_Runs() {
 	defer b.Close()
 	e, err := lambdapool.New(b)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer e.Close()
 	for _, name := range []string{"monday", "tuesday"} {
 		run, err := lambdapool.MapDetached(ctx, e, shout, []string{name}, lambdapool.RunName(name), lambdapool.FailOnTimeout())
 		if err != nil {
-			log.Fatal(err)
+			panic(err)
 		}
 		if _, err := run.Wait(ctx); err != nil {
-			log.Fatal(err)
+			panic(err)
 		}
 	}
 
 	if err := e.DeleteRun(ctx, "monday"); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	for info, err := range e.Runs(ctx) {
 		fmt.Println(info.ID, info.Func, info.Calls, err)
@@ -191,16 +190,16 @@ func ExampleRun_Cancel() {
 	defer b.Close()
 	e, err := lambdapool.New(b)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer e.Close()
 
 	run, err := lambdapool.SubmitDetached(ctx, e, shout, "hello")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	if _, err := run.Wait(ctx); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println(run.Cancel(ctx)) // too late: all of it has run
 	fmt.Println(run.Close())
@@ -216,22 +215,22 @@ func ExampleRun_Open() {
 	defer b.Close()
 	e, err := lambdapool.New(b)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer e.Close()
 
 	run, err := lambdapool.SubmitDetached(ctx, e, shout, strings.Repeat("large ", 1_000_000))
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	for r := range run.Results(ctx) { // waits; run.State would only look
 		if r.Err != nil {
-			log.Fatal(r.Err)
+			panic(r.Err)
 		}
 	}
 	body, err := run.Open(ctx, 0)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer body.Close()
 	n, err := io.Copy(io.Discard, body)

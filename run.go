@@ -73,7 +73,7 @@ func attachTo[R any](ctx context.Context, e *Executor, find func(*detached.Manif
 }
 
 func newRun[R any](e *Executor, f *Function, m *detached.Manifest, s Store, cfg mapConfig) *Run[R] {
-	ctx, stop := context.WithCancel(e.base)
+	ctx, stop := context.WithCancel(e.base) //nolint:gosec // Close calls it
 	return &Run[R]{follower: newFollower(ctx, e, f, m, s), cfg: cfg, stop: stop}
 }
 
@@ -141,7 +141,7 @@ func (r *Run[R]) promise() {
 	for i := range r.futures {
 		f, c := &r.futures[i], &r.calls[i]
 		*c = call{promise: &f.promise, sink: f, accepted: now, detached: true, mayHaveRun: true}
-		f.exec, f.fn, f.promise.call = r.e, r.fn, c
+		f.exec, f.fn, f.call = r.e, r.fn, c
 	}
 	if n == 0 {
 		return

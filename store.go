@@ -27,6 +27,8 @@ type Link = codec.Link
 // whose Permanent, RetryAfter and Hint are heeded; Outcome and an empty Kind
 // are filled in. Errors must not contain the query or the form of a Link.
 type Store interface {
+	Linker
+
 	// Put stores size bytes of body, whose SHA-256 is sum, under key. It does
 	// not keep body.
 	Put(ctx context.Context, key string, body io.ReadSeeker, size int64, sum [sha256.Size]byte) error
@@ -34,23 +36,6 @@ type Store interface {
 	// Create is Put unless there is an object at key: then it changes nothing,
 	// and its error wraps fs.ErrExist. Of several at once exactly one succeeds.
 	Create(ctx context.Context, key string, body io.ReadSeeker, size int64, sum [sha256.Size]byte) error
-
-	// LinkGet and LinkPut return links to GET and to PUT the object at key, good
-	// for life, or for as long as the Store can make them. LinkCreate is LinkPut
-	// for an object that is not there yet: if it is, the PUT is answered with 412
-	// (precondition failed). They do not block but for refreshing credentials.
-	LinkGet(ctx context.Context, key string, life time.Duration) (Link, error)
-	LinkPut(ctx context.Context, key string, life time.Duration) (Link, error)
-	LinkCreate(ctx context.Context, key string, life time.Duration) (Link, error)
-
-	// LinkUnder returns a link to POST objects whose keys begin with prefix. A
-	// Store that cannot make one returns an error that wraps
-	// errors.ErrUnsupported; links for each object are used instead.
-	LinkUnder(ctx context.Context, prefix string, life time.Duration) (Link, error)
-
-	// LinkedUntil returns when the longest link that could be made now would
-	// end: with the credentials that sign it, or where the Store sets a bound.
-	LinkedUntil(ctx context.Context) (time.Time, error)
 
 	// Open returns the object at key and its size. The caller closes it. The
 	// error wraps fs.ErrNotExist where there is none.
@@ -67,6 +52,27 @@ type Store interface {
 	// Threshold returns the size in bytes above which a payload is stored although
 	// an invocation could carry it; 0: none is.
 	Threshold() int
+}
+
+// A Linker signs what agents may do with the objects of a [Store], which have no
+// rights of their own.
+type Linker interface {
+	// LinkGet and LinkPut return links to GET and to PUT the object at key, good
+	// for life, or for as long as the Store can make them. LinkCreate is LinkPut
+	// for an object that is not there yet: if it is, the PUT is answered with 412
+	// (precondition failed). They do not block but for refreshing credentials.
+	LinkGet(ctx context.Context, key string, life time.Duration) (Link, error)
+	LinkPut(ctx context.Context, key string, life time.Duration) (Link, error)
+	LinkCreate(ctx context.Context, key string, life time.Duration) (Link, error)
+
+	// LinkUnder returns a link to POST objects whose keys begin with prefix. A
+	// Store that cannot make one returns an error that wraps
+	// errors.ErrUnsupported; links for each object are used instead.
+	LinkUnder(ctx context.Context, prefix string, life time.Duration) (Link, error)
+
+	// LinkedUntil returns when the longest link that could be made now would
+	// end: with the credentials that sign it, or where the Store sets a bound.
+	LinkedUntil(ctx context.Context) (time.Time, error)
 }
 
 // A Listing is a page of what is in a [Store].

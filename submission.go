@@ -133,7 +133,7 @@ func runFailure(op, name string, err *InvokeError) *PoolError {
 }
 
 // startRun sends a run of n calls, or what is left of it, and attaches to it.
-func startRun[R any](ctx context.Context, s *submission, n int, args iter.Seq2[[]byte, error]) (*Run[R], error) {
+func startRun[R any](s *submission, n int, args iter.Seq2[[]byte, error]) (*Run[R], error) {
 	resumed, err := s.plan(n, args)
 	if err != nil {
 		return nil, err

@@ -32,12 +32,13 @@ func newLedger(t *testing.T) *ledger { return &ledger{t: t, objects: map[string]
 func (l *ledger) RoundTrip(r *http.Request) (*http.Response, error) {
 	key := strings.TrimPrefix(r.URL.Path, "/")
 	var body []byte
-	if r.Method == http.MethodPost {
+	switch r.Method {
+	case http.MethodPost:
 		if err := r.ParseMultipartForm(1 << 20); err != nil {
 			l.t.Fatal(err)
 		}
 		key = r.FormValue("key")
-	} else if r.Method == http.MethodPut {
+	case http.MethodPut:
 		var err error
 		if body, err = io.ReadAll(r.Body); err != nil {
 			return nil, err
@@ -182,7 +183,7 @@ func TestDetachedDeliveriesThatFail(t *testing.T) {
 	refuse := func(what string, resp func() *http.Response) func(r *http.Request, key string) (*http.Response, error) {
 		return func(_ *http.Request, key string) (*http.Response, error) {
 			if !strings.Contains(key, what) {
-				return nil, nil //nolint:nilnil // as a store does
+				return nil, nil // as a store does
 			}
 			if resp == nil {
 				return nil, errors.New("connection refused")

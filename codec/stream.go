@@ -110,7 +110,7 @@ func (v *ValueReader) open(i int) error {
 	if !isBin(c) && !isString(c) {
 		return &FrameError{Reason: "the value is " + kindOf(c) + ", not bytes", Err: ErrNotStreamable}
 	}
-	v.left, v.size = int64(n), int64(n) //nolint:gosec // of 32 bits
+	v.left, v.size = int64(n), int64(n)
 	return nil
 }
 
@@ -222,7 +222,7 @@ func (v *ValueReader) header() (c byte, n uint64, err error) {
 		return 0, 0, fail("byte 0x%02x begins no value", c)
 	}
 	if width == 0 {
-		return c, uint64(size), nil //nolint:gosec // not negative
+		return c, uint64(size), nil
 	}
 	var length [4]byte
 	if _, err := io.ReadFull(v.body, length[4-width:]); err != nil {
@@ -245,7 +245,7 @@ func (v *ValueReader) skip(n uint64) error {
 		case isMap(c):
 			n += 2 * size
 		default:
-			if _, err := io.CopyN(io.Discard, v.body, int64(size)); err != nil { //nolint:gosec // of 32 bits
+			if _, err := io.CopyN(io.Discard, v.body, int64(size)); err != nil {
 				return err
 			}
 		}
