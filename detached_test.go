@@ -420,7 +420,7 @@ func TestRunThatIsStartedAgain(t *testing.T) {
 			return lambdapool.MapDetached(t.Context(), e, countedOnce, args, lambdapool.RunName("nightly"))
 		}
 		_, err := start()
-		if !errors.Is(err, lambdapool.ErrAccessDenied) || !strings.Contains(err.Error(), "start it again under its name") {
+		if !errors.Is(err, lambdapool.ErrAccessDenied) || !strings.Contains(err.Error(), `start it again with RunName("nightly")`) {
 			t.Fatalf("%v", err)
 		}
 		dead = true
@@ -546,6 +546,22 @@ func TestRunOfWhichSomethingMayBeSent(t *testing.T) {
 	})
 }
 
+// What cannot be encoded is found before anything is sent.
+func TestRunWithBadArguments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCourier()
+		e := executor(t, c)
+		_, err := lambdapool.StarMapDetached(t.Context(), e, "test.add", [][]any{{1, 2}, {3, "four"}})
+		var item *lambdapool.ItemError
+		if !errors.Is(err, lambdapool.ErrBadArguments) || !errors.As(err, &item) || item.Index != 1 || c.sent.Load() > 0 {
+			t.Errorf("%v after %d were sent", err, c.sent.Load())
+		}
+		if left, err := c.Store().List(t.Context(), "", ""); err != nil || len(left.Objects) > 0 {
+			t.Errorf("left: %+v, %v", left, err)
+		}
+	})
+}
+
 // Throttles and lost connections are nobody's business but the sender's.
 func TestSendingGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -662,6 +678,13 @@ func (s *flaky) List(ctx context.Context, prefix, after string) (lambdapool.List
 	return s.Store.List(ctx, prefix, after)
 }
 
+func (s *flaky) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, sum [sha256.Size]byte) error {
+	if s.down.Load() {
+		return errDown
+	}
+	return s.Store.Put(ctx, key, body, size, sum)
+}
+
 func (s *flaky) Open(ctx context.Context, key string) (io.ReadCloser, int64, error) {
 	if s.down.Load() {
 		return nil, 0, errDown
@@ -688,6 +711,30 @@ func TestStoreThatIsDown(t *testing.T) {
 		s.down.Store(false)
 		if _, err := futures[1].Result(t.Context()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// A run is begun although the store comes up only later.
+func TestStoreThatComesUpLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCourier()
+		s := &flaky{Store: c.Backend.Store()}
+		c.store = s
+		s.down.Store(true)
+		time.AfterFunc(30*time.Second, func() { s.down.Store(false) })
+		run, err := lambdapool.MapDetached(t.Context(), executor(t, c), double, numbers(10))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := run.Wait(t.Context()); err != nil || !cmp.Equal(got, doubled(10)) {
+			t.Errorf("%v, %v", got, err)
+		}
+		s.down.Store(true)
+		begun := time.Now()
+		_, err = lambdapool.SubmitDetached(t.Context(), executor(t, c), double, 1)
+		if took := time.Since(begun); !errors.Is(err, lambdapool.ErrStore) || !errors.Is(err, errDown) || took > 10*time.Minute {
+			t.Errorf("%v after %v", err, took)
 		}
 	})
 }

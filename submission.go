@@ -151,14 +151,19 @@ func startRun[R any](s *submission, n int, args iter.Seq2[[]byte, error]) (*Run[
 // plan makes the run's manifest, or finds it: then it reports so, and leaves the
 // view of what is there unless all of it is sent.
 func (s *submission) plan(n int, args iter.Seq2[[]byte, error]) (resumed bool, err error) {
-	c := &s.cfg.detached
-	id, input := c.name, ""
+	id := s.cfg.detached.name
 	if id == "" {
 		id = time.Now().UTC().Format("20060102T150405Z") + "-" + strings.ToLower(rand.Text()[:8])
-	} else if input, err = s.identify(args); err != nil {
+	}
+	input, err := s.identify(args) // which finds what cannot be encoded, too, before anything is sent
+	if err != nil {
 		return false, err
 	}
-	there, err := s.store.List(s.ctx, detached.IndexKey(id), "")
+	var there Listing
+	err = s.persist(func() (err error) {
+		there, err = s.store.List(s.ctx, detached.IndexKey(id), "")
+		return err
+	})
 	if err != nil {
 		return false, s.stored("look for the run", err)
 	}
@@ -188,7 +193,9 @@ func (s *submission) plan(n int, args iter.Seq2[[]byte, error]) (resumed bool, e
 	if err != nil {
 		return false, s.failure(ErrEncode, err, "")
 	}
-	err = s.store.Create(s.ctx, detached.IndexKey(id), bytes.NewReader(body), int64(len(body)), sha256.Sum256(body))
+	err = s.persist(func() error {
+		return s.store.Create(s.ctx, detached.IndexKey(id), bytes.NewReader(body), int64(len(body)), sha256.Sum256(body))
+	})
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return true, s.resume(n)
@@ -300,10 +307,13 @@ func (s *submission) await() (*detached.View, error) {
 	first := time.Time{}
 	for {
 		view := detached.NewView(s.m)
-		now, err := listRun(s.ctx, s.store, view, 0)
-		if err == nil && view.SentSize > 0 {
-			err = s.readSent()
-		}
+		var now time.Time
+		err := s.persist(func() (err error) {
+			if now, err = listRun(s.ctx, s.store, view, 0); err == nil && view.SentSize > 0 {
+				err = s.readSent()
+			}
+			return err
+		})
 		if err != nil {
 			return nil, s.stored("look what is sent", err)
 		}
@@ -385,11 +395,7 @@ func (s *submission) unfinished(err error, sent int) error {
 			return err
 		}
 	}
-	if s.m.Input != "" {
-		hint += "start it again under its name to send the rest"
-	} else {
-		hint += "attach to it, or cancel it"
-	}
+	hint += fmt.Sprintf("start it again with RunName(%q) to send the rest, or attach to it, or cancel it", s.m.ID)
 	var pool *PoolError
 	if errors.As(err, &pool) {
 		if pool.Hint != "" {
@@ -440,12 +446,37 @@ func (s *submission) record() error {
 	body, err := s.sent.Encode()
 	s.mu.Unlock()
 	if err == nil {
-		err = putObject(context.WithoutCancel(s.ctx), s.store, detached.SentKey(s.m.ID), body)
+		err = s.persist(func() error {
+			return putObject(context.WithoutCancel(s.ctx), s.store, detached.SentKey(s.m.ID), body)
+		})
 	}
 	if err != nil {
 		return s.stored("record what was sent", err)
 	}
 	return nil
+}
+
+// persist does what the store fails to do until it succeeds, or there is no use: as often as
+// a call is tried that the platform turns away.
+func (s *submission) persist(do func() error) error {
+	for try := 1; ; try++ {
+		err := do()
+		if err == nil || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) || permanent(err) || s.ctx.Err() != nil {
+			return err
+		}
+		a, _ := s.e.retry.classify(err)
+		d := s.e.retry.Decide(schedule.Attempt{
+			Outcome: schedule.NotRun, RetryAfter: a.RetryAfter, Tries: try, Rejected: try, Left: schedule.Forever,
+		}, s.e.random)
+		if !d.Retry() {
+			return err
+		}
+		select {
+		case <-time.After(d.After):
+		case <-s.ctx.Done():
+			return err
+		}
+	}
 }
 
 // sendAll sends the chunks that are not sent, several at once.

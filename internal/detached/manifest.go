@@ -21,7 +21,7 @@ type Manifest struct {
 	Shape       string    `json:"shape"`       // for people
 	Signature   string    `json:"signature"`   // with struct types written out
 	Fingerprint uint64    `json:"fingerprint"` // of name and signature
-	Input       string    `json:"input"`       // a hash of all encoded arguments, or "" for a run that nobody sends again
+	Input       string    `json:"input"`       // a hash of all encoded arguments
 	Items       int       `json:"items"`       // calls
 	Chunk       int       `json:"chunk"`       // calls per invocation, at most
 	Once        bool      `json:"once"`        // the function is not idempotent
