@@ -2,6 +2,7 @@ package lambdapool
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -278,9 +279,16 @@ func identifyItem(h hash.Hash, data []byte) {
 // resume takes up the run that is there.
 func (s *submission) resume(n int) error {
 	want := s.m
-	m, err := s.e.manifest(s.ctx, s.store, want.ID)
-	if err != nil {
+	var m *detached.Manifest
+	var final error // that another try would not change
+	err := s.persist(func() (err error) {
+		if m, err = s.e.manifest(s.ctx, s.store, want.ID); err != nil && !errors.Is(err, ErrStore) {
+			final, err = err, nil
+		}
 		return err
+	})
+	if final != nil || err != nil {
+		return cmp.Or(final, err)
 	}
 	s.m = m
 	other := ""
