@@ -20,20 +20,30 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// A disk is a directory of objects. Each is a file with a name of its own, and an entry
-// in an index that says which key it has. The entry is made when the file is complete,
-// and an object is there when its entry is: however the process ends, there is no half of
-// one. Conditions are checked where the entry is made, one at a time.
+// A disk is a directory of objects. Each has an entry in an index under its key, and its
+// content is in the index too, or, if it is not small, a file with a name of its own. The
+// entry is made when the content is complete, and an object is there when its entry is:
+// however the process ends, there is no half of one. Conditions are checked where the
+// entry is made, one at a time.
 type disk struct {
 	dir   string
-	index *bbolt.DB // of each bucket, by key
+	index *bbolt.DB // of each bucket
 }
+
+// What the index has of a bucket.
+var (
+	entries  = []byte("entries")  // by key
+	contents = []byte("contents") // of small objects, by key: apart, for lists to be fast
+)
+
+// maxSmall is what is not worth a file: making one takes longer than all else.
+const maxSmall = 16 << 10
 
 var _ gofakes3.Backend = (*disk)(nil)
 
 // An entry of the index is JSON.
 type entry struct {
-	File     string            `json:"file"` // below objects/
+	File     string            `json:"file,omitempty"` // below objects/; empty: the content is in the index
 	Size     int64             `json:"size"`
 	MD5      []byte            `json:"md5"`
 	Modified time.Time         `json:"modified"`
@@ -76,7 +86,7 @@ func (d *disk) sweep() error {
 	known := map[string]bool{}
 	err := d.index.View(func(tx *bbolt.Tx) error {
 		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error {
-			return b.ForEach(func(_, v []byte) error {
+			return b.Bucket(entries).ForEach(func(_, v []byte) error {
 				e, err := decode(v)
 				known[e.File] = true
 				return err
@@ -105,25 +115,25 @@ func decode(v []byte) (entry, error) {
 	return e, err
 }
 
-// view reads a bucket.
-func (d *disk) view(name string, read func(*bbolt.Bucket) error) error {
+// view reads a bucket's entries and contents.
+func (d *disk) view(name string, read func(e, c *bbolt.Bucket) error) error {
 	return d.index.View(func(tx *bbolt.Tx) error {
 		b := tx.Bucket([]byte(name))
 		if b == nil {
 			return gofakes3.BucketNotFound(name)
 		}
-		return read(b)
+		return read(b.Bucket(entries), b.Bucket(contents))
 	})
 }
 
 // change changes a bucket. Others that do wait.
-func (d *disk) change(name string, write func(*bbolt.Bucket) error) error {
+func (d *disk) change(name string, write func(e, c *bbolt.Bucket) error) error {
 	return d.index.Update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket([]byte(name))
 		if b == nil {
 			return gofakes3.BucketNotFound(name)
 		}
-		return write(b)
+		return write(b.Bucket(entries), b.Bucket(contents))
 	})
 }
 
@@ -147,13 +157,18 @@ func (d *disk) CreateBucket(name string) error {
 		if tx.Bucket([]byte(name)) != nil {
 			return gofakes3.ResourceError(gofakes3.ErrBucketAlreadyExists, name)
 		}
-		_, err := tx.CreateBucket([]byte(name))
+		b, err := tx.CreateBucket([]byte(name))
+		for _, part := range [][]byte{entries, contents} {
+			if err == nil {
+				_, err = b.CreateBucket(part)
+			}
+		}
 		return err
 	})
 }
 
 func (d *disk) BucketExists(name string) (bool, error) {
-	err := d.view(name, func(*bbolt.Bucket) error { return nil })
+	err := d.view(name, func(_, _ *bbolt.Bucket) error { return nil })
 	if gofakes3.HasErrorCode(err, gofakes3.ErrNoSuchBucket) {
 		return false, nil
 	}
@@ -166,7 +181,7 @@ func (d *disk) DeleteBucket(name string) error {
 		if b == nil {
 			return gofakes3.BucketNotFound(name)
 		}
-		if first, _ := b.Cursor().First(); first != nil {
+		if first, _ := b.Bucket(entries).Cursor().First(); first != nil {
 			return gofakes3.ResourceError(gofakes3.ErrBucketNotEmpty, name)
 		}
 		return tx.DeleteBucket([]byte(name))
@@ -175,8 +190,8 @@ func (d *disk) DeleteBucket(name string) error {
 
 func (d *disk) ForceDeleteBucket(name string) error {
 	var keys []string
-	err := d.view(name, func(b *bbolt.Bucket) error {
-		return b.ForEach(func(k, _ []byte) error {
+	err := d.view(name, func(e, _ *bbolt.Bucket) error {
+		return e.ForEach(func(k, _ []byte) error {
 			keys = append(keys, string(k))
 			return nil
 		})
@@ -195,8 +210,8 @@ func (d *disk) ListBucket(name string, prefix *gofakes3.Prefix, page gofakes3.Li
 		prefix = &gofakes3.Prefix{}
 	}
 	list := gofakes3.NewObjectList()
-	err := d.view(name, func(b *bbolt.Bucket) error {
-		c := b.Cursor()
+	err := d.view(name, func(all, _ *bbolt.Bucket) error {
+		c := all.Cursor()
 		k, v := c.Seek([]byte(max(prefix.Prefix, page.Marker)))
 		if page.HasMarker && string(k) == page.Marker {
 			k, v = c.Next()
@@ -236,17 +251,19 @@ func (d *disk) ListBucket(name string, prefix *gofakes3.Prefix, page gofakes3.Li
 	return list, err
 }
 
-// entry returns what is at a key.
-func (d *disk) entry(bucket, key string) (e entry, err error) {
-	err = d.view(bucket, func(b *bbolt.Bucket) error {
-		v := b.Get([]byte(key))
+// entry returns what is at a key, with its content if it is small.
+func (d *disk) entry(bucket, key string) (e entry, small []byte, err error) {
+	err = d.view(bucket, func(all, c *bbolt.Bucket) error {
+		v := all.Get([]byte(key))
 		if v == nil {
 			return gofakes3.KeyNotFound(key)
 		}
-		e, err = decode(v)
+		if e, err = decode(v); err == nil && e.File == "" {
+			small = bytes.Clone(c.Get([]byte(key)))
+		}
 		return err
 	})
-	return e, err
+	return e, small, err
 }
 
 func (e *entry) object(key string) *gofakes3.Object {
@@ -256,7 +273,7 @@ func (e *entry) object(key string) *gofakes3.Object {
 }
 
 func (d *disk) HeadObject(bucket, key string) (*gofakes3.Object, error) {
-	e, err := d.entry(bucket, key)
+	e, _, err := d.entry(bucket, key)
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +282,7 @@ func (d *disk) HeadObject(bucket, key string) (*gofakes3.Object, error) {
 
 func (d *disk) GetObject(bucket, key string, asked *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
 	for {
-		e, err := d.entry(bucket, key)
+		e, small, err := d.entry(bucket, key)
 		if err != nil {
 			return nil, err
 		}
@@ -273,30 +290,53 @@ func (d *disk) GetObject(bucket, key string, asked *gofakes3.ObjectRangeRequest)
 		if o.Range, err = asked.Range(e.Size); err != nil {
 			return nil, err
 		}
-		f, err := os.Open(d.path(e.File))
-		if errors.Is(err, fs.ErrNotExist) {
-			if now, gone := d.entry(bucket, key); gone != nil || now.File != e.File {
-				continue // it was replaced, or deleted, between the two
+		var content io.ReaderAt = bytes.NewReader(small)
+		var end io.Closer = o.Contents // of nothing
+		if e.File != "" {
+			f, err := os.Open(d.path(e.File))
+			if errors.Is(err, fs.ErrNotExist) {
+				if now, _, gone := d.entry(bucket, key); gone != nil || now.File != e.File {
+					continue // it was replaced, or deleted, between the two
+				}
 			}
+			if err != nil {
+				return nil, err
+			}
+			content, end = f, f
 		}
-		if err != nil {
-			return nil, err
-		}
-		o.Contents = f
+		from, n := int64(0), e.Size
 		if o.Range != nil {
-			o.Contents = struct {
-				io.Reader
-				io.Closer
-			}{io.NewSectionReader(f, o.Range.Start, o.Range.Length), f}
+			from, n = o.Range.Start, o.Range.Length
 		}
+		o.Contents = struct {
+			io.Reader
+			io.Closer
+		}{io.NewSectionReader(content, from, n), end}
 		return o, nil
 	}
 }
 
-// store writes a file of size bytes, and returns an entry for it.
-func (d *disk) store(body io.Reader, size int64, metadata map[string]string) (entry, error) {
+// receive reads a body of size bytes, into memory if that is little and else into a file,
+// and returns an entry for it.
+func (d *disk) receive(body io.Reader, size int64, metadata map[string]string) (e entry, small []byte, err error) {
+	e = entry{Size: size, Modified: time.Now().UTC().Truncate(time.Millisecond), Metadata: metadata}
+	if size > maxSmall {
+		e, err = d.store(e, body)
+		return e, nil, err
+	}
+	small, err = io.ReadAll(io.LimitReader(body, maxSmall+1))
+	if err == nil && int64(len(small)) != size {
+		err = gofakes3.ErrIncompleteBody
+	}
+	sum := md5.Sum(small) //nolint:gosec // what S3 calls an ETag
+	e.MD5 = sum[:]
+	return e, small, err
+}
+
+// store writes a file.
+func (d *disk) store(e entry, body io.Reader) (entry, error) {
 	name := rand.Text()
-	e := entry{File: strings.ToLower(name[:2]) + "/" + name, Size: size, Modified: time.Now().UTC().Truncate(time.Millisecond), Metadata: metadata}
+	e.File = strings.ToLower(name[:2]) + "/" + name
 	path := d.path(e.File)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return e, err
@@ -307,7 +347,7 @@ func (d *disk) store(body io.Reader, size int64, metadata map[string]string) (en
 	}
 	sum := md5.New() //nolint:gosec // what S3 calls an ETag
 	n, err := io.Copy(io.MultiWriter(f, sum), body)
-	if err == nil && n != size {
+	if err == nil && n != e.Size {
 		err = gofakes3.ErrIncompleteBody
 	}
 	if closed := f.Close(); err == nil {
@@ -324,7 +364,7 @@ func (d *disk) store(body io.Reader, size int64, metadata map[string]string) (en
 func (d *disk) PutObject(
 	bucket, key string, metadata map[string]string, body io.Reader, size int64, conditions *gofakes3.PutConditions,
 ) (result gofakes3.PutObjectResult, err error) {
-	e, err := d.store(body, size, metadata)
+	e, small, err := d.receive(body, size, metadata)
 	if err != nil {
 		return result, err
 	}
@@ -339,9 +379,9 @@ func (d *disk) PutObject(
 		}
 	}()
 	var replaced entry
-	err = d.change(bucket, func(b *bbolt.Bucket) error {
+	err = d.change(bucket, func(all, c *bbolt.Bucket) error {
 		known := &gofakes3.ConditionalObjectInfo{}
-		if v := b.Get([]byte(key)); v != nil {
+		if v := all.Get([]byte(key)); v != nil {
 			if replaced, err = decode(v); err != nil {
 				return err
 			}
@@ -352,7 +392,13 @@ func (d *disk) PutObject(
 				return err
 			}
 		}
-		return b.Put([]byte(key), data)
+		if err := all.Put([]byte(key), data); err != nil {
+			return err
+		}
+		if e.File != "" {
+			return c.Delete([]byte(key))
+		}
+		return c.Put([]byte(key), small)
 	})
 	if err == nil {
 		unused = replaced.File
@@ -367,10 +413,10 @@ func (d *disk) DeleteObject(bucket, key string) (result gofakes3.ObjectDeleteRes
 
 func (d *disk) DeleteMulti(bucket string, keys ...string) (result gofakes3.MultiDeleteResult, err error) {
 	var files []string
-	err = d.change(bucket, func(b *bbolt.Bucket) error {
+	err = d.change(bucket, func(all, c *bbolt.Bucket) error {
 		for _, key := range keys {
 			result.Deleted = append(result.Deleted, gofakes3.ObjectID{Key: key})
-			v := b.Get([]byte(key))
+			v := all.Get([]byte(key))
 			if v == nil {
 				continue
 			}
@@ -378,8 +424,10 @@ func (d *disk) DeleteMulti(bucket string, keys ...string) (result gofakes3.Multi
 			if err != nil {
 				return err
 			}
-			files = append(files, e.File)
-			if err := b.Delete([]byte(key)); err != nil {
+			if e.File != "" {
+				files = append(files, e.File)
+			}
+			if err := errors.Join(all.Delete([]byte(key)), c.Delete([]byte(key))); err != nil {
 				return err
 			}
 		}

@@ -66,7 +66,7 @@ func open(t *testing.T, dir string) store {
 	return store{client(t, s.Endpoint(), keyID, secret), s.Endpoint(), closing}
 }
 
-func client(t *testing.T, endpoint, keyID, secret string) *s3.Client {
+func client(t testing.TB, endpoint, keyID, secret string) *s3.Client {
 	t.Helper()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
@@ -121,21 +121,35 @@ func TestObjects(t *testing.T) {
 			t.Errorf("%s: %q, want %q", key, got, want)
 		}
 	}
-	part, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("a"), Range: aws.String("bytes=1-2")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := io.ReadAll(part.Body)
-	if err != nil || string(data) != "hr" {
-		t.Errorf("%q, %v", data, err)
-	}
-	part.Body.Close()
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("a")})
 	if err != nil || aws.ToInt64(head.ContentLength) != 5 || time.Since(aws.ToTime(head.LastModified)).Abs() > time.Minute {
 		t.Errorf("%+v, %v", head, err)
 	}
-	if n := files(t, dir); n != 2 {
-		t.Errorf("%d files for two objects", n)
+	ranged := func(key, want string) {
+		t.Helper()
+		part, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key, Range: aws.String("bytes=1-2")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer part.Body.Close()
+		data, err := io.ReadAll(part.Body)
+		if err != nil || string(data) != want {
+			t.Errorf("%s: %q, %v; want %q", key, data, err, want)
+		}
+	}
+	ranged("a", "hr")
+	large := strings.Repeat("0123456789", 5000)
+	for _, body := range []string{large, "small", large + large, large} {
+		if err := s.put(t.Context(), "large", body); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.get(t, "large"); got != body {
+			t.Errorf("%d bytes, want %d", len(got), len(body))
+		}
+	}
+	ranged("large", "12")
+	if n := files(t, dir); n != 1 {
+		t.Errorf("%d files for one large object", n)
 	}
 
 	s.close()
@@ -143,8 +157,11 @@ func TestObjects(t *testing.T) {
 	if got := s.get(t, "a"); got != "three" {
 		t.Errorf("after a restart: %q", got)
 	}
+	if got := s.get(t, "large"); got != large {
+		t.Errorf("after a restart: %d bytes, want %d", len(got), len(large))
+	}
 	if _, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{
-		{Key: aws.String("a")}, {Key: aws.String("a/b c+ü%")}, {Key: aws.String("none")},
+		{Key: aws.String("a")}, {Key: aws.String("a/b c+ü%")}, {Key: aws.String("none")}, {Key: aws.String("large")},
 	}}}); err != nil {
 		t.Error(err)
 	}
@@ -187,7 +204,7 @@ func TestOneCreatorWins(t *testing.T) {
 		var won []string
 		for writer := range writers {
 			group.Go(func() {
-				body := strings.Repeat(fmt.Sprint(writer, " "), 5000)
+				body := strings.Repeat(fmt.Sprint(writer, " "), 1000+round%2*9000) // small, or large
 				_, err := s.PutObject(t.Context(), &s3.PutObjectInput{
 					Bucket: aws.String(bucket), Key: &key, Body: strings.NewReader(body), IfNoneMatch: aws.String("*"),
 				})
@@ -206,8 +223,8 @@ func TestOneCreatorWins(t *testing.T) {
 			t.Fatalf("%s: %d of %d won", key, len(won), writers)
 		}
 	}
-	if n := files(t, dir); n != 50 {
-		t.Errorf("%d files for 50 objects", n)
+	if n := files(t, dir); n != 25 {
+		t.Errorf("%d files for 25 large objects", n)
 	}
 }
 
@@ -382,7 +399,8 @@ func TestTornUpload(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, dir)
-	if err := s.put(t.Context(), "a", "whole"); err != nil {
+	whole := strings.Repeat("whole", 10_000)
+	if err := s.put(t.Context(), "a", whole); err != nil {
 		t.Fatal(err)
 	}
 	link, err := s3.NewPresignClient(s.Client).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("a")})
@@ -402,8 +420,8 @@ func TestTornUpload(t *testing.T) {
 	if n := files(t, dir); n != 1 {
 		t.Errorf("%d files for one object", n)
 	}
-	if got := open(t, dir).get(t, "a"); got != "whole" {
-		t.Errorf("%q", got)
+	if got := open(t, dir).get(t, "a"); got != whole {
+		t.Errorf("%.100q", got)
 	}
 }
 
