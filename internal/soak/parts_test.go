@@ -116,7 +116,9 @@ func tell(words ...any) { fmt.Fprintln(os.Stdout, words...) }
 func (p *part) store() error {
 	var s *s3local.Server
 	err := untilFree(func() (err error) {
-		s, err = s3local.Open(s3local.Config{Dir: p.Dir, Address: p.Address, AccessKeyID: keyID, Buckets: []string{bucketName}})
+		s, err = s3local.Open(s3local.Config{
+			Dir: p.Dir, Address: p.Address, Buckets: []string{bucketName}, AccessKeyID: keyID, SecretAccessKey: secretKey,
+		})
 		return err
 	})
 	if err != nil {
@@ -241,7 +243,8 @@ func (p *part) follow(ctx context.Context, e *lambdapool.Executor, fn *lambdapoo
 			if err == nil {
 				return r.write(p.Out)
 			}
-		case strings.Contains(err.Error(), "is another run"), errors.Is(err, lambdapool.ErrBadArguments), errors.Is(err, lambdapool.ErrVersionMismatch):
+		case strings.Contains(err.Error(), "is another run"), errors.Is(err, lambdapool.ErrBadArguments),
+			errors.Is(err, lambdapool.ErrVersionMismatch), errors.Is(err, lambdapool.ErrAccessDenied):
 			return err
 		}
 		fmt.Fprintln(os.Stderr, time.Now().Format(time.StampMilli), err)

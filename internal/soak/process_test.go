@@ -27,16 +27,22 @@ type process struct {
 type stage struct {
 	t    *testing.T
 	logs string
+	late chan struct{} // closed when the test has lasted long enough
 
 	mu    sync.Mutex
 	all   []*process
 	count atomic.Int64
 }
 
+// enoughTime is how long the longest of these tests may take.
+const enoughTime = 12 * time.Minute
+
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{t: t, logs: t.ArtifactDir()}
+	s := &stage{t: t, logs: t.ArtifactDir(), late: make(chan struct{})}
+	timer := time.AfterFunc(enoughTime, func() { close(s.late) })
 	t.Cleanup(func() {
+		timer.Stop()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for _, p := range s.all {
@@ -140,9 +146,9 @@ func (s *stage) until(p part, patience func() (from string, limit time.Duration)
 			case <-over:
 				proc.kill()
 				alive = false
-			case <-s.t.Context().Done():
+			case <-s.late:
 				proc.kill()
-				return kills, silent, s.t.Context().Err()
+				return kills, silent, fmt.Errorf("%s has come to no end in %v: see %s", p.Play, enoughTime, s.logs)
 			}
 		}
 		<-proc.ended
