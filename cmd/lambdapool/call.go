@@ -17,6 +17,7 @@ import (
 
 func (a *app) invokeCommand() *cobra.Command {
 	var qualifier string
+	var detached detachedFlags
 	cmd := &cobra.Command{
 		Use:   "invoke NAME FUNCTION [ARGUMENT…]",
 		Short: "Call a registered function and print its result as JSON",
@@ -25,19 +26,30 @@ a JSON value, converted to the registered type as encoding/json does; for a stri
 without quotes is taken as it is. '--' goes before negative numbers.
 
 It cannot call functions with complex numbers, types that contain themselves, or maps
-with keys other than strings and integers: call those from a Go program.`,
+with keys other than strings and integers: call those from a Go program.
+
+With --detached it queues the call and prints the ID of a detached run, for
+'lambdapool runs': nobody has to wait for the result, which is recorded in --bucket.`,
 		Example: `  lambdapool invoke demo fibonacci 30
   lambdapool invoke demo greet World
   lambdapool invoke geo distance '{"X":1,"Y":2}' '{"X":4,"Y":6}'
   lambdapool invoke demo sum -- -1 2 -3
-  lambdapool invoke demo fibonacci 30 --json     # with run time, memory and request id`,
+  lambdapool invoke demo fibonacci 30 --json     # with run time, memory and request id
+  lambdapool invoke demo fibonacci 90 --detached --bucket payloads`,
 		Args: named(2, -1, "NAME and FUNCTION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := errors.Join(checkQualifier(qualifier), detached.check()); err != nil {
+				return err
+			}
+			call := deploy.Call{Function: args[1], Args: args[2:], Qualifier: qualifier}
+			if detached.on {
+				return a.queue(cmd.Context(), &detached, args[0], call)
+			}
 			client, err := a.client(cmd.Context())
 			if err != nil {
 				return err
 			}
-			r, err := client.Call(cmd.Context(), args[0], deploy.Call{Function: args[1], Args: args[2:], Qualifier: qualifier})
+			r, err := client.Call(cmd.Context(), args[0], call)
 			if err != nil {
 				return stackOf(err)
 			}
@@ -46,6 +58,7 @@ with keys other than strings and integers: call those from a Go program.`,
 		ValidArgsFunction: a.completeNames,
 	}
 	cmd.Flags().StringVar(&qualifier, "qualifier", "", "version or alias to call (default: the newest code)")
+	detached.bind(cmd)
 	return a.asJSON(cmd)
 }
 
@@ -75,6 +88,9 @@ func (a *app) logsCommand() *cobra.Command {
 				if q.Since, err = time.ParseDuration(since); err != nil || q.Since <= 0 {
 					return usage("since %q: must be a time such as 10m or 2h, or all", since)
 				}
+			}
+			if err := errors.Join(checkRequestID(q.RequestID), checkFilter(q.Filter)); err != nil {
+				return err
 			}
 			client, err := a.client(cmd.Context())
 			if err != nil {
@@ -125,6 +141,8 @@ not counted.`,
 				return usage("items %d: must be at least 1", items)
 			case samples < 1 || samples > 1000:
 				return usage("samples %d: must be 1 to 1000", samples)
+			case checkQualifier(qualifier) != nil:
+				return checkQualifier(qualifier)
 			}
 			client, err := a.client(cmd.Context())
 			if err != nil {

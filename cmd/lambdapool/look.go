@@ -180,7 +180,7 @@ not make.`,
 				return err
 			}
 			if !o.DryRun && !yes {
-				if err := a.confirm("delete " + strings.Join(all, ", ")); err != nil {
+				if err := a.confirm("delete "+strings.Join(all, ", "), nothingDeleted); err != nil {
 					return err
 				}
 			}
@@ -205,8 +205,10 @@ not make.`,
 	return cmd
 }
 
-// confirm asks whoever is there.
-func (a *app) confirm(what string) error {
+const nothingDeleted = "nothing was deleted"
+
+// confirm asks whoever is there. refused is the error of a no.
+func (a *app) confirm(what, refused string) error {
 	fmt.Fprintf(a.stderr, "%s? [y/N] ", what)
 	answer, err := bufio.NewReader(a.stdin).ReadString('\n')
 	switch strings.ToLower(strings.TrimSpace(answer)) {
@@ -218,7 +220,7 @@ func (a *app) confirm(what string) error {
 			return usage("nobody answers: --yes does it without asking")
 		}
 	}
-	return errors.New("nothing was deleted")
+	return errors.New(refused)
 }
 
 func (a *app) versionCommand() *cobra.Command {

@@ -109,7 +109,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress on stderr")
 	root.AddCommand(
 		a.createCommand(), a.updateCommand(), a.listCommand(), a.showCommand(), a.deleteCommand(), a.layersCommand(),
-		a.logsCommand(), a.invokeCommand(), a.policyCommand(), a.doctorCommand(), a.costCommand(), a.versionCommand(), a.localCommand(),
+		a.logsCommand(), a.invokeCommand(), a.policyCommand(), a.doctorCommand(), a.costCommand(), a.runsCommand(), a.versionCommand(), a.localCommand(),
 	)
 	return root
 }

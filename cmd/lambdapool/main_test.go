@@ -34,7 +34,7 @@ func newShell(t *testing.T, endpoint, id, secret string) *shell {
 	none := filepath.Join(t.TempDir(), "none")
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": id, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": "us-east-1",
-		"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_PROFILE": "", "AWS_SESSION_TOKEN": "", "AWS_MAX_ATTEMPTS": "1",
+		"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_PROFILE": "", "AWS_SESSION_TOKEN": "", "AWS_MAX_ATTEMPTS": "1", "AWS_ENDPOINT_URL_S3": "", bucketVariable: "",
 	} {
 		t.Setenv(name, value)
 	}
@@ -200,9 +200,38 @@ func TestWrongUsageIsToldBeforeAnythingIsSent(t *testing.T) {
 		{"delete", "where NAME belongs"},
 		{"logs demo --since yesterday", "10m or 2h"},
 		{"logs demo --since -5m", "10m or 2h"},
+		{"logs demo --request-id 1b1a3d34", "as REPORT lines and errors have it"},
+		{"logs demo --filter {$.level=error", "a bracket is missing"},
+		{"logs demo --filter \"ERROR", "a quotation mark is missing"},
+		{"logs demo --filter " + strings.Repeat("x", 1025), "takes 1024"},
 		{"invoke demo", "NAME and FUNCTION"},
+		{"invoke demo f --qualifier a.b", "a version's number, an alias or $LATEST"},
+		{"invoke demo f --run-name x", "only with --detached"},
+		{"invoke demo f --detached", "which bucket?"},
+		{"invoke demo f --detached --bucket payloads --run-name a/b", "other characters than letters"},
+		{"invoke demo f --detached --bucket payloads --run-name=", "the name is empty"},
+		{"invoke demo f --detached --bucket payloads --start-within 30s", "1m to 6h"},
+		{"invoke demo f --detached --bucket payloads --start-within soon", "invalid duration"},
+		{"invoke demo f --detached --bucket payloads --retention 59m", "at least 1h"},
+		{"invoke a/b f --detached --bucket payloads", "not a function name"},
+		{"runs", "which bucket?"},
+		{"runs x", "unknown command"},
+		{"runs shw", "did you mean show?"},
+		{"runs --bucket No_Bucket", "is not the name of a bucket"},
+		{"runs --bucket payloads//a", "not a prefix of keys"},
+		{"runs --bucket payloads --bucket-endpoint nonsense", "not an endpoint"},
+		{"runs show", "where ID belongs"},
+		{"runs show a b", "argument too many"},
+		{"runs show a/b", "other characters than letters"},
+		{"runs show x --calls=runing", "did you mean running?"},
+		{"runs results", "where ID belongs"},
+		{"runs results x --unordered", "only with --wait"},
+		{"runs cancel", "where ID belongs"},
+		{"runs clean x", "argument too many"},
+		{"runs delete", "where ID belongs"},
 		{"cost demo f --items 0", "at least 1"},
 		{"cost demo f --samples 0", "1 to 1000"},
+		{"cost demo f --qualifier a.b", "a version's number, an alias or $LATEST"},
 		{"cost demo f --memories 64", "128 to 10240 MB"},
 		{"doctor --workers 0", "at least 1"},
 		{"policy", "client, agent, deployer or lifecycle"},
@@ -223,7 +252,7 @@ func TestEachCommandHasHelpWithAnExample(t *testing.T) {
 	s := offline(t)
 	for _, name := range []string{
 		"create", "update", "list", "show", "delete", "layers", "logs", "invoke", "policy", "policy client", "policy agent", "policy deployer", "policy lifecycle",
-		"doctor", "cost", "version", "local",
+		"doctor", "cost", "version", "local", "runs", "runs show", "runs results", "runs cancel", "runs clean", "runs delete",
 	} {
 		out := s.want(0, "Examples:", append(strings.Fields(name), "--help")...)
 		if !strings.Contains(out, "lambdapool "+name) {
@@ -269,7 +298,7 @@ functions:
 	for _, tc := range []struct{ text, want string }{
 		{"functions: {demo: {memroy: 512}}", "functions: demo.memroy: unknown key (did you mean memory?)"},
 		{"function: {}", "did you mean functions?"},
-		{"nonsense: 1", "known: endpoint-url, functions, profile, region"},
+		{"nonsense: 1", "known: bucket, endpoint-url, functions, profile, region"},
 		{"functions: {demo: {memory: 64}}", "128 to 10240 MB"},
 		{"functions: {demo: {memory: much}}", "not a whole number"},
 		{"functions: {demo: {memory: }}", "has no value"},

@@ -31,6 +31,14 @@ func table(w io.Writer, rows [][]string) {
 
 func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/(1<<20)) }
 
+// plural counts things.
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 func or(s, fallback string) string {
 	if s == "" {
 		return fallback

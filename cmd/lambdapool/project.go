@@ -22,6 +22,7 @@ const projectFile = "lambdapool.yaml"
 // A project is what a project file says.
 type project struct {
 	Region, Profile, Endpoint string
+	Bucket                    string // of detached runs, NAME[/PREFIX]
 	dir                       string // where packages are looked up
 	packages                  map[string]string
 	functions                 map[string]map[string][]string // function, key, values
@@ -59,6 +60,7 @@ func parseProject(text []byte) (*project, error) {
 		"region":       func(v any) error { return one(v, &p.Region) },
 		"profile":      func(v any) error { return one(v, &p.Profile) },
 		"endpoint-url": func(v any) error { return one(v, &p.Endpoint) },
+		"bucket":       func(v any) error { return one(v, &p.Bucket) },
 		"functions":    p.parseFunctions,
 	}
 	return p, each("", file, known)

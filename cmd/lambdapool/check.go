@@ -1,0 +1,48 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+)
+
+var (
+	// Source: Qualifier in docs.aws.amazon.com/lambda/latest/api/API_Invoke.html, 2026-11.
+	qualifierPattern = regexp.MustCompile(`^(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9_-]{1,128})$`)
+
+	requestIDPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+)
+
+// maxFilter is how long a filter pattern may be. Source: filterPattern in
+// docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html, 2026-11.
+const maxFilter = 1024
+
+func checkQualifier(q string) error {
+	if q == "" || qualifierPattern.MatchString(q) {
+		return nil
+	}
+	return usage("qualifier %q: must be a version's number, an alias or $LATEST", q)
+}
+
+func checkRequestID(id string) error {
+	if id == "" || requestIDPattern.MatchString(id) {
+		return nil
+	}
+	return usage("request-id %q: must be like 1b1a3d34-5f0e-4e0c-a2a3-3f1c8d7a9b10, as REPORT lines and errors have it", id)
+}
+
+// checkFilter finds what CloudWatch Logs would refuse, of what is easily mistyped.
+func checkFilter(pattern string) error {
+	first, last := pattern, pattern
+	if text := strings.TrimSpace(pattern); text != "" {
+		first, last = text[:1], text[len(text)-1:]
+	}
+	switch {
+	case len(pattern) > maxFilter:
+		return usage("filter: has %d characters, CloudWatch Logs takes %d", len(pattern), maxFilter)
+	case strings.Count(strings.ReplaceAll(pattern, `\"`, ""), `"`)%2 != 0:
+		return usage("filter %q: a quotation mark is missing", pattern)
+	case (first == "{") != (last == "}") || (first == "[") != (last == "]"):
+		return usage("filter %q: a bracket is missing", pattern)
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lambdapool/lambdapool"
+)
+
+func (a *app) runsCancelCommand(where *bucketFlags) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "cancel ID",
+		Short: "Cancel the calls of a run that no agent has begun",
+		Long: `Cancel ends the calls that are still queued, for everybody who looks at the run: the platform
+still delivers them, and their agents do nothing. Calls that run are left alone, as nothing
+on Lambda stops them; their results are recorded. It asks before.`,
+		Example: "  lambdapool runs cancel nightly\n  lambdapool runs cancel nightly --yes",
+		Args:    oneRun,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			return a.withRuns(ctx, *where, func(r *runs) error {
+				run, err := r.attach(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				defer run.Close() //nolint:errcheck // it returns nil
+				state, err := run.State(ctx)
+				if err != nil {
+					return err
+				}
+				if state.Queued == 0 {
+					fmt.Fprintf(a.stdout, "nothing of %s is queued: %s\n", run.ID(), countsOf(state))
+					return nil
+				}
+				if !yes {
+					what := fmt.Sprintf("cancel %s of %s", plural(state.Queued, "queued call"), run.ID())
+					if state.Running > 0 {
+						what += fmt.Sprintf(" (%d running go on)", state.Running)
+					}
+					if err := a.confirm(what, "nothing was canceled"); err != nil {
+						return err
+					}
+				}
+				n, err := run.Cancel(ctx)
+				if err != nil {
+					return err
+				}
+				if state, err = run.State(ctx); err != nil {
+					return err
+				}
+				fmt.Fprintf(a.stdout, "canceled %s of %s; %d run on\n", plural(n, "call"), run.ID(), state.Running)
+				return nil
+			})
+		},
+		ValidArgsFunction: a.completeRuns(where),
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+func (a *app) runsCleanCommand(where *bucketFlags) *cobra.Command {
+	var yes, dryRun bool
+	cmd := &cobra.Command{
+		Use:   "clean",
+		Short: "Delete the runs whose retention is over",
+		Long: `Clean deletes the runs whose retention is over, by the clock of the bucket, with all that is
+recorded of them. It asks before. A lifecycle rule of the bucket does so without anybody's
+help: see 'lambdapool policy lifecycle'.`,
+		Example: "  lambdapool runs clean --dry-run\n  lambdapool runs clean --yes",
+		Args:    named(0, 0, "nothing"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withRuns(cmd.Context(), *where, func(r *runs) error { return a.cleanRuns(cmd.Context(), r, yes, dryRun) })
+		},
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only print what would be deleted")
+	return cmd
+}
+
+func (a *app) cleanRuns(ctx context.Context, r *runs, yes, dryRun bool) error {
+	all, err := r.all(ctx)
+	if err != nil {
+		return err
+	}
+	var over []string
+	var errs []error
+	for _, one := range all {
+		switch {
+		case one.err != nil:
+			errs = append(errs, one.err) // it may be a newer version's
+		case one.Over:
+			over = append(over, one.ID)
+		}
+	}
+	switch {
+	case len(over) == 0:
+		if len(errs) == 0 {
+			fmt.Fprintln(a.stdout, "nothing to clean")
+		}
+		return errors.Join(errs...)
+	case dryRun:
+		for _, id := range over {
+			fmt.Fprintln(a.stdout, "would delete run", id)
+		}
+		return errors.Join(errs...)
+	case !yes:
+		if err := a.confirm(fmt.Sprintf("delete %s: %s", plural(len(over), "run"), shortList(over)), nothingDeleted); err != nil {
+			return err
+		}
+	}
+	for _, id := range over {
+		err := r.DeleteRun(ctx, id)
+		switch {
+		case err == nil:
+			fmt.Fprintln(a.stdout, "deleted run", id)
+		case !errors.Is(err, lambdapool.ErrRunNotFound): // somebody else was faster
+			errs = append(errs, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// shortList names a few of many.
+func shortList(names []string) string {
+	const most = 5
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
+
+func (a *app) runsDeleteCommand(where *bucketFlags) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "delete ID",
+		Short: "Delete a run and all that is recorded of it",
+		Long: `Delete removes a run from the bucket, with its results. Calls that are still queued are not
+stopped by that: they run, and their results are lost. Cancel them before. It asks before.`,
+		Example: "  lambdapool runs delete nightly\n  lambdapool runs delete nightly --yes",
+		Args:    oneRun,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withRuns(cmd.Context(), *where, func(r *runs) error {
+				id := args[0]
+				if !yes {
+					what := "delete run " + id
+					// What cannot be read, or was deleted by half, can still be deleted.
+					if counts, err := r.counts(cmd.Context(), id); err == nil {
+						what += " (" + counts.String() + ")"
+						if counts.left() > 0 {
+							what += "; what has not ended is lost, and lambdapool runs cancel stops what is queued"
+						}
+					}
+					if err := a.confirm(what, nothingDeleted); err != nil {
+						return err
+					}
+				}
+				if err := r.DeleteRun(cmd.Context(), id); err != nil {
+					return err
+				}
+				fmt.Fprintln(a.stdout, "deleted run", id)
+				return nil
+			})
+		},
+		ValidArgsFunction: a.completeRuns(where),
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
