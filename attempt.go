@@ -84,24 +84,21 @@ func (e *Executor) request(inv *invocation) (*Request, error) {
 		Shape:     c.fn.fingerprint,
 		Remaining: c.remaining(),
 	}
+	c.mu.Lock()
 	if c.chunk == nil {
-		c.mu.Lock()
 		envelope.Items = [][]byte{c.args}
-		c.mu.Unlock()
 	} else {
 		envelope.Items = c.chunk.arguments()
 		envelope.Parallel, envelope.Chunk = c.chunk.lane.parallel, c.chunk.number
 	}
+	c.mu.Unlock()
 	payload, err := e.payloads.pack(inv.ctx, &envelope, c.fn, &c.parcel, c.remaining())
 	if err != nil {
 		return nil, err
 	}
-	if c.chunk == nil && c.parcel.Load() != nil {
-		c.mu.Lock()
-		size := len(c.args)
-		c.args, envelope.Items = nil, nil // later attempts find them in the store
-		c.mu.Unlock()
-		if size >= collectFrom {
+	if c.parcel.Load() != nil { // later attempts find the arguments in the store
+		envelope.Items = nil
+		if c.release() >= collectFrom {
 			runtime.GC()
 		}
 	}

@@ -58,6 +58,17 @@ func (c *call) size() int {
 	return len(c.chunk.items)
 }
 
+// release lets go of arguments that are stored, and returns how large they were.
+func (c *call) release() (size int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.chunk != nil {
+		return c.chunk.release()
+	}
+	size, c.args = len(c.args), nil
+	return size
+}
+
 // lane returns the run that the call belongs to, if it does.
 func (c *call) lane() *lane {
 	if c.chunk == nil {

@@ -14,7 +14,7 @@ import (
 // and backends see of it. It is immutable and safe for concurrent use.
 type Function struct {
 	name        string
-	where       string // file:line of its registration
+	where       place // of its registration
 	args        []*codec.Type
 	results     []*codec.Type // one, or none
 	variadic    bool

@@ -22,6 +22,7 @@ type lane struct {
 	parallel int             // items at once in an agent; 0: the agent chooses
 	window   int             // items that can wait at most; 0: more than an invocation wants
 	budget   Budget
+	recorded bool // the run has a journal, which identifies items by their arguments
 
 	bytes atomic.Int64 // of the waiting items' arguments; written under e.mu
 	most  atomic.Int64 // the largest want so far; written under e.mu
@@ -41,7 +42,7 @@ type lane struct {
 
 // laneOutput takes what became of items. Workers call it concurrently.
 type laneOutput interface {
-	deliver(items []laneItem, outcome func(i int) (data []byte, err error))
+	deliver(items []laneItem, outcome func(i int) itemReply)
 }
 
 // A laneItem is one item, waiting or in flight.
@@ -274,15 +275,15 @@ func (l *lane) overdue(before time.Time) (items []laneItem, next time.Time) {
 // fail ends items that are in no call.
 func (l *lane) fail(items []laneItem, err error) {
 	if len(items) > 0 {
-		l.settle(items, func(int) ([]byte, error) { return nil, err })
+		l.settle(items, func(int) itemReply { return itemReply{err: err} })
 	}
 }
 
 // settle counts items and hands them over.
-func (l *lane) settle(items []laneItem, outcome func(i int) (data []byte, err error)) {
+func (l *lane) settle(items []laneItem, outcome func(i int) itemReply) {
 	l.e.mu.Lock()
 	for i := range items {
-		_, err := outcome(i)
+		err := outcome(i).err
 		l.e.count(err)
 		l.tally.done++
 		if err != nil {
@@ -314,6 +315,16 @@ func (ch *chunk) arguments() [][]byte {
 	return args
 }
 
+// release lets go of the arguments of a single item, which are stored, and returns how
+// large they were.
+func (ch *chunk) release() (size int) {
+	if len(ch.items) == 1 && !ch.lane.recorded {
+		size = len(ch.items[0].args)
+		ch.items[0].args = nil
+	}
+	return size
+}
+
 // decode implements sink; the values of a chunk are delivered by answered.
 func (ch *chunk) decode(*Function, []byte, bool) error { return nil }
 
@@ -340,23 +351,33 @@ func (ch *chunk) answered(replies []itemReply) {
 		}
 		settled, outcomes = append(settled, it), append(outcomes, reply)
 	}
-	l.again(again)
-	l.settle(settled, func(i int) ([]byte, error) { return outcomes[i].value, outcomes[i].err })
+	var kept *parcel
+	if len(ch.items) == 1 && len(again) == 1 {
+		kept = ch.call.parcel.Swap(nil) // its arguments are nowhere else
+	}
+	l.again(again, kept)
+	l.settle(settled, func(i int) itemReply { return outcomes[i] })
 	ch.complete(nil)
 }
 
-// again sends items once more, each alone and after its backoff.
-func (l *lane) again(items []laneItem) {
+// again sends items once more, each alone and after its backoff. kept has the arguments of
+// the only one, if they are stored.
+func (l *lane) again(items []laneItem, kept *parcel) {
 	e := l.e
 	e.mu.Lock()
 	if err := l.closed(); err != nil {
 		e.mu.Unlock()
+		if kept != nil {
+			e.payloads.mark(kept.key, true)
+		}
 		l.fail(items, err)
 		return
 	}
 	defer e.mu.Unlock()
 	for _, it := range items {
-		e.postpone(l.anew([]laneItem{it}), time.Now().Add(e.retry.Backoff.Delay(it.runs, 0, e.random)))
+		c := l.anew([]laneItem{it})
+		c.parcel.Store(kept)
+		e.postpone(c, time.Now().Add(e.retry.Backoff.Delay(it.runs, 0, e.random)))
 	}
 	e.stats.Retries += int64(len(items))
 	l.tally.retried += len(items)

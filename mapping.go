@@ -147,12 +147,12 @@ func (m *mapping[R]) enter(it laneItem, err error) bool {
 
 // refuse ends an item that was not accepted.
 func (m *mapping[R]) refuse(it laneItem, err error) {
-	m.deliver([]laneItem{it}, func(int) ([]byte, error) { return nil, err })
+	m.deliver([]laneItem{it}, func(int) itemReply { return itemReply{err: err} })
 }
 
 // deliver implements laneOutput. It decodes on the worker's goroutine, so that
 // a slow consumer is not slower for it.
-func (m *mapping[R]) deliver(items []laneItem, outcome func(i int) ([]byte, error)) {
+func (m *mapping[R]) deliver(items []laneItem, outcome func(i int) itemReply) {
 	batch := make([]Result[R], len(items))
 	var entries []JournalEntry
 	if m.journal != nil {
@@ -161,12 +161,13 @@ func (m *mapping[R]) deliver(items []laneItem, outcome func(i int) ([]byte, erro
 	for i := range items {
 		r := &batch[i]
 		r.Index = items[i].index
-		data, err := outcome(i)
+		reply := outcome(i)
+		err := reply.err
 		if m.journal != nil {
-			entries = m.journal.enter(entries, &items[i], data, err)
+			entries = m.journal.enter(entries, &items[i], reply.value, err)
 		}
 		if err == nil {
-			err = decodeContained(&r.Value, m.fn, data, false)
+			err = decodeContained(&r.Value, m.fn, reply.value, reply.own)
 		}
 		if err != nil {
 			r.Err = &ItemError{Index: r.Index, Err: err}
@@ -227,7 +228,7 @@ func (m *mapping[R]) start(args iter.Seq2[[]byte, error]) {
 	m.news, m.room = make(chan struct{}, 1), make(chan struct{}, 1)
 	m.lane = &lane{
 		e: m.e, fn: m.fn, to: m, ctx: m.ctx, total: m.total,
-		fixed: m.cfg.chunk, parallel: m.cfg.parallel, window: m.cfg.window, budget: m.cfg.budget, want: max(1, min(m.cfg.chunk, cmp.Or(m.cfg.window, m.cfg.chunk))),
+		fixed: m.cfg.chunk, parallel: m.cfg.parallel, window: m.cfg.window, budget: m.cfg.budget, recorded: m.journal != nil, want: max(1, min(m.cfg.chunk, cmp.Or(m.cfg.window, m.cfg.chunk))),
 		chunker: schedule.NewChunker(schedule.ChunkLimits{
 			Request: m.e.limits.Request, Response: m.e.limits.Response, Timeout: m.e.limits.Timeout,
 		}),

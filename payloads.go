@@ -286,7 +286,7 @@ func (p *payloads) put(ctx context.Context, id string, frame *codec.Frame) (*par
 }
 
 // unpack returns the whole of a reply to the request id. Its second result says that
-// the values lie in a buffer of their own, most of which is one of them. Where it
+// the values lie in a buffer of their own. Where it
 // fails, the functions ran, but their results are lost.
 func (p *payloads) unpack(ctx context.Context, id string, reply *codec.Reply) (*codec.Reply, bool, *InvokeError) {
 	key := p.replyKey(id)
@@ -305,11 +305,7 @@ func (p *payloads) unpack(ctx context.Context, id string, reply *codec.Reply) (*
 	}
 	p.mark(key, true)
 	full.ID, full.Agent = reply.ID, reply.Agent
-	dominant := false
-	for i := range full.Items {
-		dominant = dominant || int64(len(full.Items[i].Value)) > reply.Stored.Size/2
-	}
-	return full, dominant, nil
+	return full, true, nil
 }
 
 // notStored reports that an agent tried to store its reply; who knows what it left.

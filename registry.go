@@ -168,7 +168,7 @@ func registerError(r *Registry, code string, err error) {
 }
 
 // add puts f into the registry, or panics with what is wrong.
-func (r *Registry) add(f *Function, value any, err error, opts []FuncOption, name, where string) {
+func (r *Registry) add(f *Function, value any, err error, opts []FuncOption, name string, where place) {
 	misuse := func(problem any) {
 		panic(fmt.Sprintf("lambdapool: register %q at %s: %v", name, where, problem))
 	}
@@ -188,7 +188,7 @@ func (r *Registry) add(f *Function, value any, err error, opts []FuncOption, nam
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if old := r.functions[name]; old != nil {
-		misuse("the name was registered at " + old.where + " already")
+		misuse("the name was registered at " + old.where.String() + " already")
 	}
 	r.functions[name] = f
 	p := closureOf(value)
@@ -209,14 +209,24 @@ func checkName(name string) error {
 	return nil
 }
 
-// caller names the file and line skip frames up, without the directory: enough
-// to find it, the same on every machine.
-func caller(skip int) string {
-	_, file, line, ok := runtime.Caller(skip)
-	if !ok {
+// A place is where a function was registered. Naming it waits until somebody asks: an
+// agent registers all of its functions before it asks for work.
+type place [1]uintptr
+
+// caller returns the place skip frames up.
+func caller(skip int) (p place) {
+	runtime.Callers(skip+1, p[:])
+	return p
+}
+
+// String names file and line, without the directory: enough to find it, the same on
+// every machine.
+func (p place) String() string {
+	frame, _ := runtime.CallersFrames(p[:]).Next()
+	if frame.File == "" {
 		return "unknown"
 	}
-	return fmt.Sprintf("%s:%d", filepath.Base(file), line)
+	return fmt.Sprintf("%s:%d", filepath.Base(frame.File), frame.Line)
 }
 
 // closureOf identifies a func value. reflect's Pointer gives the code's

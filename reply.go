@@ -12,7 +12,7 @@ import (
 // An itemReply is what an invocation brought back of one call or item.
 type itemReply struct {
 	value []byte
-	own   bool  // value lies in a buffer of its own, more or less
+	own   bool  // value is most of a buffer that is nobody else's
 	err   error // a *FunctionError or an *InvokeError
 }
 
@@ -25,10 +25,10 @@ func (e *Executor) open(inv *invocation, response *Response, received time.Time)
 	if err == nil && reply.ID != inv.id {
 		err = fmt.Errorf("the reply is to request %.40q, not to %q", reply.ID, inv.id)
 	}
-	own := false
+	private := false
 	if err == nil {
 		var lost *InvokeError
-		if reply, own, lost = e.payloads.unpack(inv.ctx, inv.id, reply); lost != nil {
+		if reply, private, lost = e.payloads.unpack(inv.ctx, inv.id, reply); lost != nil {
 			lost.RequestID = response.RequestID
 			return nil, lost
 		}
@@ -49,11 +49,16 @@ func (e *Executor) open(inv *invocation, response *Response, received time.Time)
 	if reply.Err != nil {
 		return nil, e.refusal(c.fn, reply.Err, response.RequestID)
 	}
+	total := 0
+	for i := range reply.Items {
+		total += len(reply.Items[i].Value)
+	}
+	// What is larger than the payload was decompressed, into a buffer that nobody else has.
+	private = private || total > len(response.Payload)
 	replies := make([]itemReply, len(reply.Items))
 	for i := range reply.Items {
 		value := reply.Items[i].Value
-		// What is larger than the payload was decompressed, into a buffer that nobody else has.
-		replies[i].value, replies[i].own = value, own || c.chunk == nil && len(value) > len(response.Payload)
+		replies[i].value, replies[i].own = value, private && len(value) > total/2
 		if wire := reply.Items[i].Err; wire != nil {
 			replies[i].err = e.itemError(c.fn, wire, response.RequestID)
 		}

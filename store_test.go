@@ -502,3 +502,29 @@ func ExampleStorer() {
 	fmt.Println(len(result), err)
 	// Output: 52428800 <nil>
 }
+
+// An item whose arguments are nowhere but in the store is sent again from there.
+func TestStoredItemIsRetried(t *testing.T) {
+	var tries atomic.Int64
+	r := lambdapool.NewRegistry()
+	fussy := lambdapool.RegisterIn(r, "fussy", func(_ context.Context, s string) (int, error) {
+		if tries.Add(1) < 3 {
+			return 0, errors.New("not yet")
+		}
+		return len(s), nil
+	})
+	b := inproc.New(inproc.WithStoreThreshold(1000), inproc.WithRegistry(r))
+	e := executor(t, b, lambdapool.WithRegistry(r), lambdapool.WithRetry(lambdapool.RetryPolicy{
+		BaseDelay: time.Millisecond, RetryFunctionError: func(*lambdapool.FunctionError) bool { return true },
+	}))
+	got, err := lambdapool.Map(t.Context(), e, fussy, []string{strings.Repeat("x", 50_000)})
+	if err != nil || got[0] != 50_000 || tries.Load() != 3 {
+		t.Errorf("%v, %v after %d tries", got, err, tries.Load())
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	if left, err := b.Store().List(t.Context(), "", ""); err != nil || len(left.Objects) > 0 {
+		t.Errorf("left: %+v, %v", left, err)
+	}
+}

@@ -47,16 +47,17 @@ func (h *Handler) answer(ctx context.Context, req *codec.Request, reply *codec.R
 // the largest items make room for the others, and say why. total is what the
 // items take at least; notStored is why they could not be stored, if that was tried.
 func (h *Handler) encode(reply *codec.Reply, total int, notStored error, opts []codec.FrameOption) ([]byte, error) {
-	bySize := make([]int, len(reply.Items))
-	for i := range reply.Items {
-		bySize[i] = i
-	}
 	if len(opts) > 0 && total > h.MaxReply {
 		if data, err := codec.EncodeReply(reply, opts...); err != nil || len(data) <= h.MaxReply {
 			return data, err
 		}
 	}
+	var bySize []int
 	if total > h.MaxReply/2 { // else all have room, whatever surrounds them
+		bySize = make([]int, len(reply.Items))
+		for i := range reply.Items {
+			bySize[i] = i
+		}
 		slices.SortStableFunc(bySize, func(a, b int) int { return size(&reply.Items[b]) - size(&reply.Items[a]) })
 	}
 	for {

@@ -16,9 +16,11 @@ func compileTagged(t reflect.Type) *plan {
 }
 
 func (p *plan) encodeTagged(e *encoder, v reflect.Value) error {
-	present := 0
+	present, skipped := 0, uint64(0)
 	for i := range p.fields {
-		if !p.fields[i].absent(v) {
+		if p.fields[i].absent(v) {
+			skipped |= 1 << i
+		} else {
 			present++
 		}
 	}
@@ -27,7 +29,7 @@ func (p *plan) encodeTagged(e *encoder, v reflect.Value) error {
 	}
 	for i := range p.fields {
 		f := &p.fields[i]
-		if f.absent(v) {
+		if skipped&(1<<i) != 0 {
 			continue
 		}
 		if err := e.mp.EncodeString(f.tag); err != nil {

@@ -65,6 +65,16 @@ var kinds = []kind{
 		got, err := lambdapool.Call(ctx, e, echoBytes, arg)
 		return same(bytes.Equal(got, arg), err)
 	}},
+	{"mapped", "[]byte that does not shrink, the only item of a Map", func(ctx context.Context, e *lambdapool.Executor, size int) error {
+		arg := noise(size)
+		got, err := lambdapool.Map(ctx, e, echoBytes, [][]byte{arg})
+		return same(err == nil && bytes.Equal(got[0], arg), err)
+	}},
+	{"mapped lines", "[]string of 100 bytes each, the only item of a Map", func(ctx context.Context, e *lambdapool.Executor, size int) error {
+		arg := lines(size)
+		got, err := lambdapool.Map(ctx, e, echoLines, [][]string{arg})
+		return same(err == nil && slices.Equal(got[0], arg), err)
+	}},
 	{"floats", "[]float64", func(ctx context.Context, e *lambdapool.Executor, size int) error {
 		arg := make([]float64, size/8)
 		for i := range arg {
@@ -74,7 +84,7 @@ var kinds = []kind{
 		return same(len(got) == len(arg) && got[len(got)/2] == arg[len(arg)/2], err)
 	}},
 	{"lines", "[]string of 100 bytes each, parts of one string", func(ctx context.Context, e *lambdapool.Executor, size int) error {
-		arg := strings.Split(strings.TrimSuffix(strings.Repeat(strings.Repeat("x", 99)+"\n", size/100), "\n"), "\n")
+		arg := lines(size)
 		got, err := lambdapool.Call(ctx, e, echoLines, arg)
 		return same(slices.Equal(got, arg), err)
 	}},
@@ -112,6 +122,11 @@ func same(equal bool, err error) error {
 		err = errors.New("the result is not the argument")
 	}
 	return err
+}
+
+// lines are parts of one string.
+func lines(n int) []string {
+	return strings.Split(strings.TrimSuffix(strings.Repeat(strings.Repeat("x", 99)+"\n", n/100), "\n"), "\n")
 }
 
 func noise(n int) []byte {
