@@ -271,6 +271,7 @@ func (b *Backend) send(caller, ctx context.Context, payload []byte, alter func(h
 		return nil, nil, creds, b.lost(caller, ctx, d.outcome(), err)
 	}
 	b.reached.Store(true)
+	resp.Request = r // not every transport says so
 	data, err := readBody(resp)
 	if err != nil && resp.StatusCode != http.StatusAccepted { // that one's header says all
 		return nil, nil, creds, b.cut(caller, ctx, resp, err)

@@ -18,11 +18,13 @@ func (c *clock) now() time.Time {
 	return time.Now().Add(time.Duration(c.ahead.Load()))
 }
 
-// learn takes the time over from an answer, if it is another one than this
-// clock's. It returns by how much the machine's clock is off.
-func (c *clock) learn(h http.Header) (time.Duration, bool) {
+// learn takes the time over from the answer to r, if it is another one than r was signed
+// at: this clock may have learned it meanwhile, from another answer. It returns by how much the
+// machine's clock is off.
+func (c *clock) learn(r *http.Request, h http.Header) (time.Duration, bool) {
 	at, err := http.ParseTime(h.Get("Date"))
-	if err != nil || at.Sub(c.now()).Abs() < tolerance {
+	signed, unsigned := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	if err != nil || unsigned != nil || at.Sub(signed).Abs() < tolerance {
 		return 0, false
 	}
 	ahead := time.Until(at).Round(time.Second)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -125,6 +126,33 @@ func TestClockSkew(t *testing.T) {
 	if e := denied.fails(t, denied.open(t), 1); !e.Permanent {
 		t.Errorf("%v is not permanent", e)
 	}
+}
+
+// All that were on the way with the wrong time may be sent again, not only the first that
+// is told so.
+func TestClockSkewOfSeveral(t *testing.T) {
+	const several = 8
+	var arrived sync.WaitGroup
+	arrived.Add(several)
+	f := newFake(t, func(w http.ResponseWriter, _ *http.Request) {
+		arrived.Done()
+		arrived.Wait()
+		w.Header().Set("Date", time.Now().Add(3*time.Hour).UTC().Format(http.TimeFormat))
+		w.Header().Set("X-Amzn-Errortype", "InvalidSignatureException")
+		w.WriteHeader(http.StatusForbidden)
+	})
+	b := f.open(t)
+	var all sync.WaitGroup
+	for range several {
+		all.Go(func() {
+			_, err := b.Invoke(t.Context(), &lambdapool.Request{Payload: []byte(payload)})
+			var e *lambdapool.InvokeError
+			if !errors.As(err, &e) || e.Permanent || !strings.Contains(e.Hint, "clock differs from Lambda's by 3h") {
+				t.Errorf("%v is permanent, or has no hint", err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // In a Lambda function the trace goes along, so that Lambda can stop loops.

@@ -219,15 +219,15 @@ func (b *Backend) refused(resp *http.Response, data []byte, creds aws.Credential
 	}
 	e.Err = status
 	if errors.Is(v.kind, lambdapool.ErrAccessDenied) {
-		b.reconsider(e, resp.Header, creds)
+		b.reconsider(e, resp, creds)
 	}
 	return e
 }
 
 // reconsider tells a refusal that time explains from one that lasts: the
 // clocks differ, or temporary credentials ran out on their way.
-func (b *Backend) reconsider(e *lambdapool.InvokeError, h http.Header, creds aws.Credentials) {
-	if skew, ok := b.clock.learn(h); ok {
+func (b *Backend) reconsider(e *lambdapool.InvokeError, resp *http.Response, creds aws.Credentials) {
+	if skew, ok := b.clock.learn(resp.Request, resp.Header); ok {
 		e.Permanent = false
 		e.Hint = fmt.Sprintf("this machine's clock differs from Lambda's by %v; from now on requests are signed with Lambda's", skew)
 		return
