@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"regexp"
 	"strings"
 )
@@ -28,6 +29,21 @@ func checkRequestID(id string) error {
 		return nil
 	}
 	return usage("request-id %q: must be like 1b1a3d34-5f0e-4e0c-a2a3-3f1c8d7a9b10, as REPORT lines and errors have it", id)
+}
+
+// checkAddress finds what backend/local would refuse.
+func checkAddress(address string) error {
+	if address == "" {
+		return nil
+	}
+	addr, err := netip.ParseAddrPort(address)
+	switch {
+	case err != nil:
+		return usage("address %q: %w (it is IP:PORT, such as 127.0.0.1:9001)", address, err)
+	case !addr.Addr().Is4() || !addr.Addr().IsLoopback():
+		return usage("address %q: not on loopback, such as 127.0.0.1:%d", address, addr.Port())
+	}
+	return nil
 }
 
 // checkFilter finds what CloudWatch Logs would refuse, of what is easily mistyped.

@@ -54,6 +54,9 @@ it printed.`,
 			if len(f.eventRetries) > 2 || slices.ContainsFunc(f.eventRetries, func(d time.Duration) bool { return d < 0 }) {
 				return usage("event-retries %v: must be at most two delays, none negative", f.eventRetries)
 			}
+			if err := checkAddress(f.address); err != nil {
+				return err
+			}
 			if err := f.store.config().Check(); err != nil {
 				return usage("store: %w", err)
 			}
@@ -104,6 +107,7 @@ func (a *app) runLocal(ctx context.Context, f *localFlags, args []string) (err e
 		"AWS_SECRET_ACCESS_KEY=" + store.keys.SecretAccessKey,
 		"AWS_REGION=" + region,
 		"AWS_DEFAULT_REGION=" + region, // what boto3 and version 1 of the AWS CLI read
+		bucketVariable + "=" + f.store.bucket,
 	}
 	if len(args) > 0 {
 		return a.runWith(ctx, env, args)

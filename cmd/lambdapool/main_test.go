@@ -223,7 +223,7 @@ func TestWrongUsageIsToldBeforeAnythingIsSent(t *testing.T) {
 		{"runs show", "where ID belongs"},
 		{"runs show a b", "argument too many"},
 		{"runs show a/b", "other characters than letters"},
-		{"runs show x --calls=runing", "did you mean running?"},
+		{"runs show x --calls=queue", "did you mean queued?"},
 		{"runs results", "where ID belongs"},
 		{"runs results x --unordered", "only with --wait"},
 		{"runs cancel", "where ID belongs"},
@@ -238,6 +238,8 @@ func TestWrongUsageIsToldBeforeAnythingIsSent(t *testing.T) {
 		{"policy client demo --apply", "--user or --role"},
 		{"policy lifecycle --prefix /team", "not beginning with a slash"},
 		{"local --concurrency 0", "at least 1"},
+		{"local --address here", "it is IP:PORT"},
+		{"local --address 10.1.2.3:80", "not on loopback"},
 		{"list --endpoint-url nonsense", "no URL"},
 	} {
 		t.Run(tc.args, func(t *testing.T) {

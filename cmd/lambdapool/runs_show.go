@@ -184,7 +184,10 @@ func showInvocations(w io.Writer, s runShown) {
 		fmt.Fprintln(w, "no such invocations")
 		return
 	}
-	rows := [][]string{{"CALLS", "STATE", "FAILED", "STARTED", "TOOK", "RESULT", "DELIVERIES", "REQUEST ID", "LOG STREAM"}}
+	rows := [][]string{{"CALLS", "STATE", "FAILED", "STARTED", "TOOK", "RESULT", "DELIVERIES"}}
+	if slices.ContainsFunc(s.Invocations, func(c runInvocation) bool { return c.RequestID != "" }) {
+		rows[0] = append(rows[0], "REQUEST ID", "LOG STREAM")
+	}
 	for _, c := range s.Invocations {
 		span, took, failed, bytes := fmt.Sprint(c.First), "", "", ""
 		if c.Calls > 1 {

@@ -76,7 +76,7 @@ func (l *lab) InvokeEvent(_ context.Context, r *lambdapool.Request) (string, err
 		case <-ctx.Done():
 		}
 	})
-	return id, nil
+	return id, l.life.Err()
 }
 
 type spot struct {
