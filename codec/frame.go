@@ -49,6 +49,14 @@ func EncodeRequest(r *Request, opts ...FrameOption) ([]byte, error) {
 		c.Remaining = 1
 		r = &c
 	}
+	if len(opts) > 0 && r.size() > MaxRequestFrame {
+		// Only compressed it can fit: that is tried without a copy of the items.
+		f, err := newFrame(requestPlan(), reflect.ValueOf(r).Elem(), opts)
+		if err != nil {
+			return nil, err
+		}
+		return quote(f.Sealed()), nil
+	}
 	e := getEncoder()
 	defer putEncoder(e)
 	if err := e.frame(requestPlan(), reflect.ValueOf(r).Elem(), opts); err != nil {
@@ -56,6 +64,14 @@ func EncodeRequest(r *Request, opts ...FrameOption) ([]byte, error) {
 	}
 	e.out.b = seal(e.out.b)
 	return quote(e.out.b), nil
+}
+
+// size is what the items take, in bytes.
+func (r *Request) size() (n int) {
+	for _, item := range r.Items {
+		n += len(item)
+	}
+	return n
 }
 
 // EncodeReply returns r as a frame. The error is a *[FrameError]. EncodeReply keeps

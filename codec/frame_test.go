@@ -9,6 +9,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -416,5 +417,24 @@ func TestMaxRequestFrame(t *testing.T) {
 	larger := encodeRequest(t, &codec.Request{Items: [][]byte{item[overhead-1:]}})
 	if len(fits) > codec.MaxRequest || len(larger) <= codec.MaxRequest {
 		t.Errorf("got %d and %d bytes around %d", len(fits), len(larger), codec.MaxRequest)
+	}
+}
+
+// A request that only compression can make fit is encoded like any other.
+func TestLargeRequest(t *testing.T) {
+	random := make([]byte, 6<<20)
+	for i := range random {
+		random[i] = byte(i*i>>7 ^ i>>3)
+	}
+	for name, item := range map[string][]byte{"text": records(100_000), "noise": random} {
+		want := &codec.Request{ID: "1", Func: "f", Items: [][]byte{item, {1}, item}}
+		payload := encodeRequest(t, want, codec.Compress())
+		got, err := codec.DecodeRequest(payload)
+		if err != nil || got.Func != "f" || !slices.EqualFunc(got.Items, want.Items, bytes.Equal) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if name == "text" && len(payload) > len(item)/4 {
+			t.Errorf("%d bytes of text are a payload of %d", 2*len(item), len(payload))
+		}
 	}
 }
