@@ -28,6 +28,7 @@ import (
 type disk struct {
 	dir   string
 	index *bbolt.DB // of each bucket
+	clock clock
 }
 
 // What the index has of a bucket.
@@ -53,8 +54,8 @@ type entry struct {
 // lockTime is how long openDisk waits for another process, which may be ending.
 const lockTime = 2 * time.Second
 
-func openDisk(dir string) (*disk, error) {
-	d := &disk{dir: dir}
+func openDisk(dir string, c clock) (*disk, error) {
+	d := &disk{dir: dir, clock: c}
 	if err := os.MkdirAll(d.path(""), 0o700); err != nil {
 		return nil, err
 	}
@@ -319,7 +320,7 @@ func (d *disk) GetObject(bucket, key string, asked *gofakes3.ObjectRangeRequest)
 // receive reads a body of size bytes, into memory if that is little and else into a file,
 // and returns an entry for it.
 func (d *disk) receive(body io.Reader, size int64, metadata map[string]string) (e entry, small []byte, err error) {
-	e = entry{Size: size, Modified: time.Now().UTC().Truncate(time.Millisecond), Metadata: metadata}
+	e = entry{Size: size, Modified: d.clock.Now().UTC().Truncate(time.Millisecond), Metadata: metadata}
 	if size > maxSmall {
 		e, err = d.store(e, body)
 		return e, nil, err

@@ -41,7 +41,7 @@ func (g *guard) checkForm(r *http.Request) *refusal {
 	switch {
 	case err != nil:
 		return denied("Invalid Policy: " + err.Error())
-	case !time.Now().Before(p.Expiration):
+	case !g.clock.Now().Before(p.Expiration):
 		return denied("Invalid according to Policy: Policy expired.")
 	}
 	var size int64

@@ -12,8 +12,9 @@ import (
 // A guard lets in what is signed with the key, as S3 does: in a header, in the query of a
 // link, or in a form. Signature version 2 is too old for it.
 type guard struct {
-	next http.Handler
-	keys keys
+	next  http.Handler
+	keys  keys
+	clock clock
 }
 
 // A refusal is S3's answer to what is not let in.
@@ -44,6 +45,7 @@ const early = 15 * time.Minute
 const maxForm = 1 << 20
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", g.clock.Now().UTC().Format(http.TimeFormat))
 	no := g.check(r)
 	if r.MultipartForm != nil {
 		defer func() { _ = r.MultipartForm.RemoveAll() }() // temporary files
@@ -81,9 +83,9 @@ func (g *guard) checkLink(r *http.Request) *refusal {
 	switch {
 	case err != nil || notNumber != nil:
 		return &refusal{Code: "AuthorizationQueryParametersError", Message: "X-Amz-Date and X-Amz-Expires are needed.", status: http.StatusBadRequest}
-	case time.Since(at) > time.Duration(seconds)*time.Second:
+	case g.clock.Since(at) > time.Duration(seconds)*time.Second:
 		return denied("Request has expired")
-	case time.Until(at) > early:
+	case g.clock.Since(at) < -early:
 		return denied("Request is not valid yet")
 	}
 	return g.keys.check(r, signature{

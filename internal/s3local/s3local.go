@@ -63,7 +63,8 @@ func Open(cfg Config) (_ *Server, err error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	disk, err := openDisk(cfg.Dir)
+	clock := clock{time.Now()}
+	disk, err := openDisk(cfg.Dir, clock)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +86,7 @@ func Open(cfg Config) (_ *Server, err error) {
 		endpoint: "http://" + listener.Addr().String(),
 		disk:     disk,
 		http: &http.Server{
-			Handler:           &guard{gofakes3.New(disk).Server(), keys{cfg.AccessKeyID, cfg.SecretAccessKey}},
+			Handler:           &guard{gofakes3.New(disk, gofakes3.WithTimeSource(clock)).Server(), keys{cfg.AccessKeyID, cfg.SecretAccessKey}, clock},
 			ReadHeaderTimeout: time.Minute,
 			ErrorLog:          log.New(io.Discard, "", 0), // about callers that have gone
 		},
