@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -26,17 +27,30 @@ import (
 	"github.com/lambdapool/lambdapool/internal/detached"
 )
 
-// withBucket serves S3 with one empty bucket, and has the environment say so.
-func withBucket(t *testing.T) {
+// withBucket serves S3 with one empty bucket, and has the environment say so. What is sent to
+// the channel is called at the next listing of a run.
+func withBucket(t *testing.T) chan<- func() {
 	t.Helper()
 	mem := s3mem.New()
 	if err := mem.CreateBucket("payloads"); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(gofakes3.New(mem).Server())
+	listing := make(chan func(), 1)
+	s3 := gofakes3.New(mem).Server()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Query().Get("prefix"), "/runs/") {
+			select {
+			case f := <-listing:
+				f()
+			default:
+			}
+		}
+		s3.ServeHTTP(w, r)
+	}))
 	t.Cleanup(server.Close)
 	t.Setenv("AWS_ENDPOINT_URL_S3", server.URL)
 	t.Setenv(bucketVariable, "payloads/team/a")
+	return listing
 }
 
 // A lab runs agents in this process, and records their runs in the bucket.
@@ -223,6 +237,14 @@ func TestRunsThatAreUnderWay(t *testing.T) {
 		t.Errorf("results: %s", out)
 	}
 
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stderr := ctrlC{end: cancel}
+	a := &app{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &stderr}
+	if code := a.run(ctx, []string{"runs", "show", "stuck", "--follow"}); code != 1 || !strings.Contains(stderr.String(), "stuck  0 of 5 ended  3 queued, 2 running\nlambdapool: interrupted; stuck goes on") {
+		t.Errorf("exit code %d: %s", code, stderr.String())
+	}
+
 	s.want(2, "nobody answers", "runs", "cancel", "stuck")
 	s.stdin = "no\n"
 	s.want(1, "nothing was canceled", "runs", "cancel", "stuck")
@@ -238,6 +260,18 @@ func TestRunsThatAreUnderWay(t *testing.T) {
 	if strings.Count(out, `"kind":"canceled"`) != 3 || strings.Count(out, `"value":`) != 2 {
 		t.Errorf("results: %s", out)
 	}
+}
+
+// ctrlC ends the command as soon as it says something.
+type ctrlC struct {
+	strings.Builder
+
+	end func()
+}
+
+func (c *ctrlC) Write(p []byte) (int, error) {
+	c.end()
+	return c.Builder.Write(p)
 }
 
 func TestRunResults(t *testing.T) {
@@ -276,7 +310,7 @@ func TestRunResults(t *testing.T) {
 
 func TestResultsGoToAFile(t *testing.T) {
 	s := newShell(t, "http://127.0.0.1:1", "AKIAEXAMPLE", "secret")
-	withBucket(t)
+	listing := withBucket(t)
 	l := newLab(t, 8)
 	if _, err := l.start(t, "spots", "locate", 1, 2).Wait(t.Context()); err != nil {
 		t.Fatal(err)
@@ -299,7 +333,7 @@ func TestResultsGoToAFile(t *testing.T) {
 
 	// What is interrupted leaves the file as it was.
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(50*time.Millisecond, cancel)
+	listing <- cancel
 	var stderr bytes.Buffer
 	a := &app{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &stderr}
 	if code := a.run(ctx, []string{"runs", "results", "stuck", "--wait", "-o", file}); code != 1 || !strings.Contains(stderr.String(), "the run goes on") {
