@@ -86,7 +86,10 @@ func (d *disk) path(file string) string { return filepath.Join(d.dir, "objects",
 func (d *disk) sweep() error {
 	known := map[string]bool{}
 	err := d.index.View(func(tx *bbolt.Tx) error {
-		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error {
+		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+			if b == nil || b.Bucket(entries) == nil || b.Bucket(contents) == nil {
+				return fmt.Errorf("bucket %q is not as this version of lambdapool makes it: use another directory", name)
+			}
 			return b.Bucket(entries).ForEach(func(_, v []byte) error {
 				e, err := decode(v)
 				known[e.File] = true

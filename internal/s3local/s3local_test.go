@@ -1,6 +1,7 @@
 package s3local_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
 	"go.uber.org/goleak"
 
 	"github.com/lambdapool/lambdapool/backend/awslambda"
@@ -431,12 +433,24 @@ func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("the sender
 
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir, strange, garbage := t.TempDir(), t.TempDir(), t.TempDir()
 	open(t, dir)
+	other, err := bbolt.Open(filepath.Join(strange, "index.db"), 0o600, nil)
+	if err == nil {
+		err = other.Update(func(tx *bbolt.Tx) error {
+			_, err := tx.CreateBucket([]byte("lambdapool"))
+			return err
+		})
+	}
+	if err := errors.Join(err, other.Close(), os.WriteFile(filepath.Join(garbage, "index.db"), bytes.Repeat([]byte("x"), 1<<16), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		cfg  s3local.Config
 		says string
 	}{
+		{s3local.Config{Dir: strange}, "is not as this version of lambdapool makes it"},
+		{s3local.Config{Dir: garbage}, "invalid database"},
 		{s3local.Config{Dir: dir}, "another process has it open"},
 		{s3local.Config{Dir: t.TempDir(), Address: "10.0.0.1:80"}, "not on loopback"},
 		{s3local.Config{Dir: t.TempDir(), Address: "localhost"}, "it is IP:PORT"},
