@@ -508,6 +508,44 @@ func TestRunThatIsBeingSent(t *testing.T) {
 	})
 }
 
+// A queue that is lost can be filled again; what has run does not run again.
+func TestResend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		forgetExecutions()
+		c := newCourier()
+		lost := true
+		c.deliver = func(n int) int {
+			if lost {
+				return n % 2
+			}
+			return 1
+		}
+		e := executor(t, c)
+		start := func(opts ...lambdapool.MapOption) *lambdapool.Run[int] {
+			run, err := lambdapool.MapDetached(t.Context(), e, countedOnce, numbers(20), append(opts, lambdapool.RunName("x"))...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return run
+		}
+		start()
+		time.Sleep(time.Minute)
+		lost = false
+		if state, err := start().State(t.Context()); err != nil || state.Queued != 10 {
+			t.Errorf("%+v, %v", state, err)
+		}
+		run := start(lambdapool.Resend())
+		if got, err := run.Wait(t.Context()); err != nil || !cmp.Equal(got, numbers(20)) || c.sent.Load() != 30 {
+			t.Errorf("%v, %v after %d were sent", got, err, c.sent.Load())
+		}
+		for n := range 20 {
+			if executed(n) != 1 {
+				t.Errorf("%d ran %d times", n, executed(n))
+			}
+		}
+	})
+}
+
 // Nothing is left of a run of which nothing could be sent.
 func TestRunThatCannotBeSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -24,6 +24,7 @@ type detachedConfig struct {
 	startWithin   time.Duration
 	retention     time.Duration
 	failOnTimeout bool
+	resend        bool
 }
 
 // RunName names a detached run: letters, digits, '-', '_' and '.', at most 128 bytes.
@@ -77,10 +78,20 @@ func FailOnTimeout() MapOption {
 	}
 }
 
+// Resend has a run that is started again under its name send all calls once more that no agent
+// has begun, although the platform has accepted them: for one that has lost its queue, as
+// `lambdapool local` does when it ends. It is harmless otherwise: of two deliveries one runs.
+func Resend() MapOption {
+	return func(c *mapConfig) error {
+		c.detached.resend = true
+		return nil
+	}
+}
+
 // forMaps refuses what only detached runs have.
 func (c *mapConfig) forMaps() error {
 	if c.detached != (detachedConfig{}) {
-		return errors.New("RunName, StartWithin, Retention and FailOnTimeout are of detached runs: use MapDetached")
+		return errors.New("RunName, StartWithin, Retention, Resend and FailOnTimeout are of detached runs: use MapDetached")
 	}
 	return nil
 }

@@ -37,6 +37,12 @@ func ExampleMapDetached() {
 	}
 	fmt.Println(run.ID(), "has", run.Len(), "calls, of which any may begin within", run.Info().StartBy.Sub(run.Info().Created))
 
+	// Started again it is the same run; a platform that may have lost its queue gets once
+	// more what no agent has begun.
+	if _, err := lambdapool.MapDetached(ctx, e, shout, []string{"one", "two", "three"}, lambdapool.RunName("nightly"), lambdapool.Resend()); err != nil {
+		panic(err)
+	}
+
 	// Any other program finds the run by its name.
 	run, err = lambdapool.Attach(ctx, e, shout, "nightly")
 	if err != nil {

@@ -35,7 +35,7 @@ type Run[R any] struct {
 // attachTo finds the run id. find returns its function.
 func attachTo[R any](ctx context.Context, e *Executor, find func(*detached.Manifest) (*Function, error), id string, opts []MapOption) (*Run[R], error) {
 	cfg, err := configure("attach", "", opts)
-	if err == nil && (cfg.detached.name != "" || cfg.detached.startWithin > 0 || cfg.detached.retention > 0 || cfg.chunk > 0 || cfg.parallel > 0) {
+	if err == nil && (cfg.detached.name != "" || cfg.detached.startWithin > 0 || cfg.detached.retention > 0 || cfg.detached.resend || cfg.chunk > 0 || cfg.parallel > 0) {
 		err = callError("attach", "", ErrBadArguments, errors.New("the run has begun: only FailOnTimeout and Progress apply"), "")
 	}
 	if err != nil {

@@ -333,6 +333,9 @@ func (s *submission) await() (*detached.View, error) {
 			first = seen
 		}
 		silent := now.Sub(seen)
+		if s.sent.Done && s.cfg.detached.resend {
+			s.sent = detached.Sent{Stopped: true} // as if nothing had been sent
+		}
 		switch {
 		case s.sent.Done, now.After(s.m.StartBy):
 			return nil, nil //nolint:nilnil // nothing left, and no error
