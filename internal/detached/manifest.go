@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // version of the manifest and of everything that is stored beside it.
@@ -71,6 +73,8 @@ func DecodeManifest(data []byte, id string) (*Manifest, error) {
 		return nil, fmt.Errorf("the manifest is damaged: %w", err)
 	}
 	switch {
+	case strings.ContainsFunc(m.Func+m.Shape+m.Signature, unicode.IsControl): // somebody will print them
+		return nil, errors.New("the manifest is damaged: it has control characters")
 	case m.Version > version:
 		return nil, fmt.Errorf("the manifest has version %d: %w", m.Version, ErrNewer)
 	case m.Version != version, m.ID != id, m.Items < 0, m.Chunk < 1, m.Items > 0 && m.Chunks() > MaxChunks, m.Timeout <= 0:
