@@ -10,11 +10,16 @@ import (
 // answer, where this machine's differs from it. The SDK corrects only requests
 // of its own, and a link that is signed early or late is refused or ends too soon.
 // Before the first answer it is Lambda's, if that is known.
+//
+// From one answer to the next it goes on by the time that passes, not by this machine's clock:
+// somebody may set that in between, and a run would be judged by it.
 type storeClock struct {
-	lambda *clock // nil: not known
-	seen   atomic.Bool
-	ahead  atomic.Int64 // nanoseconds that the store's is ahead
+	lambda  *clock // nil: not known
+	learned atomic.Pointer[instant]
 }
+
+// An instant is when the store's clock was learned.
+type instant struct{ store, here time.Time }
 
 // exact is the difference that a clock is taken for right with: answers count seconds, and
 // take their time.
@@ -22,14 +27,24 @@ const exact = 5 * time.Second
 
 // offset is how far the store's clock is ahead of this machine's.
 func (c *storeClock) offset() time.Duration {
-	if !c.seen.Load() && c.lambda != nil {
+	if at := c.learned.Load(); at != nil {
+		return time.Until(at.now()) // which has no monotonic reading
+	}
+	if c.lambda != nil {
 		return time.Duration(c.lambda.ahead.Load())
 	}
-	return time.Duration(c.ahead.Load())
+	return 0
 }
 
 // now is the store's time.
-func (c *storeClock) now() time.Time { return time.Now().Add(c.offset()) }
+func (c *storeClock) now() time.Time {
+	if at := c.learned.Load(); at != nil {
+		return at.now()
+	}
+	return time.Now().Add(c.offset())
+}
+
+func (i *instant) now() time.Time { return i.store.Add(time.Since(i.here)) }
 
 // learn takes the time over from an answer.
 func (c *storeClock) learn(h http.Header) {
@@ -37,12 +52,11 @@ func (c *storeClock) learn(h http.Header) {
 	if err != nil {
 		return
 	}
-	ahead := time.Until(at).Round(time.Second)
-	if ahead.Abs() < exact {
-		ahead = 0
+	here := time.Now()
+	if at.Sub(here).Abs() < exact {
+		at = here.Round(0) // without the monotonic reading
 	}
-	c.ahead.Store(int64(ahead))
-	c.seen.Store(true)
+	c.learned.Store(&instant{at, here})
 }
 
 // timed has a clock learn from every answer, also from those that refuse a signature.
