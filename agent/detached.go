@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"time"
@@ -19,6 +20,13 @@ import (
 // claim of whoever begins it, and the result. An error from here has the platform
 // deliver the request again, later.
 
+// What a delivery that has begun can lose is worth waiting for a store that is down, until
+// its time is up; before it has, the platform can try again later, if not often.
+const (
+	claimPatience = 30 * time.Second
+	untilKilled   = time.Duration(math.MaxInt64)
+)
+
 // detached runs a request if this delivery is to, records what became of it and
 // returns what little a reply must say. work runs it.
 func (h *Handler) detached(ctx context.Context, req *codec.Request, delivery uint64, work func() (*codec.Reply, error)) ([]byte, error) {
@@ -28,20 +36,31 @@ func (h *Handler) detached(ctx context.Context, req *codec.Request, delivery uin
 	if platform, ok := lambdacontext.FromContext(ctx); ok {
 		d.claim.RequestID = platform.AwsRequestID
 	}
-	run, err := d.begin(ctx)
-	if err != nil || !run {
+	store := ctx // for what must be said before the kill
+	if kill, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		store, cancel = context.WithDeadline(ctx, kill.Add(-storeLastWord))
+		defer cancel()
+	}
+	problem, err := h.fetch(store, req) // before the claim: another delivery may have more luck
+	if err == nil && problem != nil && !problem.Final {
+		err = errors.New(problem.Message)
+	}
+	if err != nil {
 		return d.answer(err)
 	}
-	reply, err := work()
-	switch {
-	case err != nil:
-	case d.again(reply.Err):
-		err = errors.New(reply.Err.Message)
-	default:
-		reply.Agent.RequestID = d.claim.RequestID
-		err = d.record(ctx, reply)
+	if run, err := d.begin(store); err != nil || !run {
+		return d.answer(err)
 	}
-	return d.answer(err)
+	reply := &codec.Reply{ID: req.ID, Err: problem}
+	if problem == nil {
+		req.Stored = nil // it is here
+		if reply, err = work(); err != nil {
+			return d.answer(err)
+		}
+	}
+	reply.Agent.RequestID = d.claim.RequestID
+	return d.answer(d.record(store, reply))
 }
 
 // delivered is one delivery of a detached request.
@@ -65,7 +84,7 @@ func (d *delivered) begin(ctx context.Context) (run bool, err error) {
 		return false, err
 	}
 	to := d.req.Detached
-	taken, err := d.h.create(ctx, to.Claim, text(body))
+	taken, err := d.h.create(ctx, to.Claim, text(body), claimPatience)
 	if errors.Is(err, errPerhapsOurs) {
 		taken, err = d.isTaken(ctx)
 	}
@@ -89,7 +108,7 @@ func (d *delivered) begin(ctx context.Context) (run bool, err error) {
 
 // isTaken reports whether the claim is another delivery's.
 func (d *delivered) isTaken(ctx context.Context) (bool, error) {
-	body, err := d.h.read(ctx, d.req.Detached.Holder)
+	body, err := d.h.read(ctx, d.req.Detached.Holder, untilKilled)
 	if err != nil {
 		return false, err
 	}
@@ -114,7 +133,7 @@ func (d *delivered) record(ctx context.Context, reply *codec.Reply) error {
 		// Before the result: whoever sees that sees how it ended.
 		d.mark(ctx, codec.MarkFailed, strconv.Itoa(failed)+"-"+d.word())
 	}
-	taken, err := d.h.create(ctx, d.req.Detached.Result, frame.Seal())
+	taken, err := d.h.create(ctx, d.req.Detached.Result, frame.Seal(), untilKilled)
 	switch {
 	case errors.Is(err, errPerhapsOurs): // more likely than another's
 	case err != nil:
@@ -136,11 +155,6 @@ func failures(reply *codec.Reply, items int) (failed int) {
 		}
 	}
 	return failed
-}
-
-// again reports whether another delivery may do better: nothing ran.
-func (d *delivered) again(problem *codec.Error) bool {
-	return problem != nil && problem.Kind == codec.KindStore && !problem.Final && !d.req.Detached.Once
 }
 
 // mark leaves a mark if it can. A missing one makes a report less exact, no result wrong.

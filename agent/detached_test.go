@@ -200,10 +200,10 @@ func TestDetachedDeliveriesThatFail(t *testing.T) {
 		says   string // the error; "": none
 	}{
 		"claim's link has expired":  {before: refuse("claim", expired), says: "claim: PUT https://bucket.example.org/runs/r/00000002/claim?…: HTTP 403 AccessDenied"},
-		"store is down":             {before: refuse("claim", nil), says: "connection refused (tried 5 times)"},
+		"store is down":             {before: refuse("claim", nil), says: "connection refused (tried "},
 		"result cannot be stored":   {before: refuse("result", expired), runs: 1, leaves: "claim failed.1", says: "record the result of"},
-		"arguments cannot be had":   {before: refuse("args", nil), leaves: "args claim", says: "cannot be fetched"},
-		"arguments, must run once":  {once: true, before: refuse("args", nil), leaves: "args claim failed.1 result"},
+		"arguments cannot be had":   {before: refuse("args", nil), leaves: "args", says: "cannot be fetched"},
+		"arguments, must run once":  {once: true, before: refuse("args", nil), leaves: "args", says: "cannot be fetched"},
 		"arguments are gone":        {before: refuse("args", expired), leaves: "args claim failed.1 result"},
 		"marks are not to be had":   {before: refuse("failed.1-", expired), leaves: "claim result", runs: 1},
 		"nothing is wrong but this": {leaves: "claim failed.1 result", runs: 1},
@@ -242,6 +242,40 @@ func TestDetachedDeliveriesThatFail(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A store that is down costs a delivery that has begun nothing but time.
+func TestStoreThatIsDownWhileItRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		r, l := counting(&runs), newLedger(t)
+		up := time.Now().Add(5 * time.Minute)
+		l.before = func(_ *http.Request, key string) (*http.Response, error) {
+			if runs > 0 && time.Now().Before(up) {
+				return nil, errors.New("connection refused")
+			}
+			return nil, nil // as a store does
+		}
+		h := agent.NewHandler(r)
+		h.Transport = l
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+		defer cancel()
+		if _, err := h.Invoke(ctx, encode(t, detached(request(t, r, "length", []byte("abc")), true))); err != nil {
+			t.Error(err)
+		}
+		if runs != 1 || l.keys() != "claim result" {
+			t.Errorf("%d runs; %s", runs, l.keys())
+		}
+		// With less time than that it says so before it is killed.
+		up = time.Now().Add(5 * time.Minute)
+		clear(l.objects)
+		short, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := h.Invoke(short, encode(t, detached(request(t, r, "length", []byte("abc")), true)))
+		if err == nil || short.Err() != nil || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("%v, %v", err, short.Err())
+		}
+	})
 }
 
 // An agent whose time is up records that itself, before it is killed.

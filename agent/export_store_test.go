@@ -12,7 +12,7 @@ var ErrPerhapsOurs = errPerhapsOurs
 // CreateObject, ObjectExists and PostObject are what detached requests do with an
 // object store.
 func (h *Handler) CreateObject(ctx context.Context, link codec.Link, body []byte) (bool, error) {
-	return h.create(ctx, link, text(body))
+	return h.create(ctx, link, text(body), 0)
 }
 
 func (h *Handler) ObjectExists(ctx context.Context, link, beside codec.Link) (bool, error) {

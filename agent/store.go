@@ -21,6 +21,7 @@ import (
 const (
 	storeTries    = 5
 	storePause    = 100 * time.Millisecond // doubled each time, jittered
+	storePauseMax = 2 * time.Second
 	storeLastWord = 100 * time.Millisecond // before the kill, for the answer that storing took too long
 )
 
@@ -119,9 +120,9 @@ func (h *Handler) post(ctx context.Context, form codec.Link, name string, body c
 var errPerhapsOurs = errors.New("it is there, perhaps by an earlier try whose answer was lost")
 
 // create stores an object by a link for one that is not there yet, and reports whether
-// it was. The error may match errPerhapsOurs.
-func (h *Handler) create(ctx context.Context, link codec.Link, body content) (existed bool, err error) {
-	x := &exchange{method: http.MethodPut, link: link, body: body}
+// it was. It tries for as long as patience says. The error may match errPerhapsOurs.
+func (h *Handler) create(ctx context.Context, link codec.Link, body content, patience time.Duration) (existed bool, err error) {
+	x := &exchange{method: http.MethodPut, link: link, body: body, patience: patience}
 	err = h.exchange(ctx, x)
 	if !answeredWith(err, http.StatusPreconditionFailed) {
 		return false, err
@@ -167,10 +168,10 @@ func (h *Handler) look(ctx context.Context, link codec.Link) (bool, error) {
 	}
 }
 
-// read returns a small object.
-func (h *Handler) read(ctx context.Context, link codec.Link) (body []byte, err error) {
+// read returns a small object. It tries for as long as patience says.
+func (h *Handler) read(ctx context.Context, link codec.Link, patience time.Duration) (body []byte, err error) {
 	const enough = 64 << 10
-	err = h.exchange(ctx, &exchange{method: http.MethodGet, link: link, done: func(resp *http.Response) error {
+	err = h.exchange(ctx, &exchange{method: http.MethodGet, link: link, patience: patience, done: func(resp *http.Response) error {
 		body, err = io.ReadAll(io.LimitReader(resp.Body, enough))
 		return err
 	}})

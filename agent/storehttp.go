@@ -24,6 +24,8 @@ type exchange struct {
 	header map[string]string          // besides the link's
 	done   func(*http.Response) error // reads what a good answer holds; nil: nothing
 
+	patience time.Duration // for how long it is tried, however often; 0: storeTries times
+
 	unsure bool // a try failed that may have done what it should
 }
 
@@ -42,6 +44,7 @@ func (t text) Reader() io.ReadSeeker { return bytes.NewReader(t) }
 // exchange makes a request until it succeeds, cannot succeed any more, or was tried
 // often enough.
 func (h *Handler) exchange(ctx context.Context, x *exchange) error {
+	began := time.Now()
 	for try := 1; ; try++ {
 		err := h.exchangeOnce(ctx, x)
 		if err == nil {
@@ -52,10 +55,10 @@ func (h *Handler) exchange(ctx context.Context, x *exchange) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("%w: %w", err, ctx.Err())
 		}
-		if errors.As(err, new(finalError)) || try == storeTries {
+		if errors.As(err, new(finalError)) || x.patience == 0 && try == storeTries || x.patience > 0 && time.Since(began) > x.patience {
 			return err
 		}
-		pause := storePause << (try - 1)
+		pause := min(storePause<<min(try-1, 10), storePauseMax)
 		timer := time.NewTimer(pause/2 + rand.N(pause/2)) //nolint:gosec // spreads load
 		select {
 		case <-timer.C:
