@@ -147,14 +147,7 @@ func (p *payloads) pack(ctx context.Context, r *codec.Request, f *Function, slot
 // encode returns the request as it is sent, or the frame of its items if they have
 // to be stored.
 func (p *payloads) encode(r *codec.Request) ([]byte, *codec.Frame, error) {
-	total := itemOverhead * len(r.Items)
-	for _, item := range r.Items {
-		total += len(item)
-	}
-	var opts []codec.FrameOption
-	if p.compress && total >= codec.CompressFrom {
-		opts = append(opts, codec.Compress())
-	}
+	total, opts := packing(r)
 	limit := p.inline(p.limit)
 	if limit == 0 || base64Len(total+envelopeRoom) <= limit {
 		payload, err := encodeRequest(r, opts...)
@@ -182,6 +175,18 @@ func (p *payloads) encode(r *codec.Request) ([]byte, *codec.Frame, error) {
 		}
 	}
 	return nil, frame, nil
+}
+
+// packing returns about how many bytes the items of r take, and how to encode them.
+func packing(r *codec.Request) (total int, opts []codec.FrameOption) {
+	total = itemOverhead * len(r.Items)
+	for _, item := range r.Items {
+		total += len(item)
+	}
+	if r.Compress && total >= codec.CompressFrom {
+		opts = append(opts, codec.Compress())
+	}
+	return total, opts
 }
 
 // larger adds to a hint which option carries more.

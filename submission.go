@@ -654,14 +654,7 @@ func (s *submission) payload(ctx context.Context, chunk int, items [][]byte) ([]
 // encode returns the request as it is sent, or the frame of its items if they have to be
 // stored.
 func (s *submission) encode(r *codec.Request) ([]byte, *codec.Frame, error) {
-	total := itemOverhead * len(r.Items)
-	for _, item := range r.Items {
-		total += len(item)
-	}
-	var opts []codec.FrameOption
-	if r.Compress && total >= codec.CompressFrom {
-		opts = append(opts, codec.Compress())
-	}
+	total, opts := packing(r)
 	limit := s.limits.Request
 	if above := s.store.Threshold(); above > 0 && (limit == 0 || above < limit) {
 		limit = above
