@@ -146,7 +146,8 @@ func (b *bucket) ListBucket(name string, prefix *gofakes3.Prefix, page gofakes3.
 			list.NextMarker = list.Contents[len(list.Contents)-1].Key
 			return list, nil
 		default:
-			list.Add(b.of[b.keys[i]])
+			own := *b.of[b.keys[i]] // gofakes3 writes to it
+			list.Add(&own)
 		}
 	}
 	return list, nil
