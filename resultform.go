@@ -25,11 +25,8 @@ type resultForm struct {
 // link returns a form that is good for life, or for as long as the store can make them.
 // The error matches errors.ErrUnsupported if the store has none.
 func (f *resultForm) link(ctx context.Context, life time.Duration) (Link, error) {
-	if form, ok := f.current(life); ok {
-		return form, nil
-	}
-	if f.none.Load() {
-		return Link{}, errors.ErrUnsupported
+	if form, known, err := f.known(life); known {
+		return form, err
 	}
 	select {
 	case f.making <- struct{}{}:
@@ -37,8 +34,8 @@ func (f *resultForm) link(ctx context.Context, life time.Duration) (Link, error)
 	case <-ctx.Done():
 		return Link{}, ctx.Err()
 	}
-	if form, ok := f.current(life); ok { // of who was here before
-		return form, nil
+	if form, known, err := f.known(life); known { // from who was here before
+		return form, err
 	}
 	form, err := f.store.LinkUnder(ctx, f.prefix, max(f.life, life))
 	if err != nil {
@@ -50,10 +47,13 @@ func (f *resultForm) link(ctx context.Context, life time.Duration) (Link, error)
 	return form, nil
 }
 
-func (f *resultForm) current(life time.Duration) (Link, bool) {
-	form := f.form.Load()
-	if form == nil || time.Until(form.Expires) < life {
-		return Link{}, false
+// known returns the form that there is, or that there is none.
+func (f *resultForm) known(life time.Duration) (form Link, known bool, err error) {
+	if f.none.Load() {
+		return Link{}, true, errors.ErrUnsupported
 	}
-	return *form, true
+	if form := f.form.Load(); form != nil && time.Until(form.Expires) >= life {
+		return *form, true, nil
+	}
+	return Link{}, false, nil
 }
