@@ -123,7 +123,8 @@ func TestSoak(t *testing.T) {
 		t.Errorf("%d calls were sent, these were counted: %+v", n, stats)
 	}
 	for kind, count := range counts {
-		if count == 0 && n >= enough {
+		event := kind == local.FaultEventDrop || kind == local.FaultEventDuplicate || kind == local.FaultEventCrash
+		if count == 0 && n >= enough && !event { // no call of these is an event
 			t.Errorf("no fault of kind %v has happened", kind)
 		}
 	}
