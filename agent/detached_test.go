@@ -250,11 +250,11 @@ func TestStoreThatIsDownWhileItRuns(t *testing.T) {
 		runs := 0
 		r, l := counting(&runs), newLedger(t)
 		up := time.Now().Add(5 * time.Minute)
-		l.before = func(_ *http.Request, key string) (*http.Response, error) {
+		l.before = func(*http.Request, string) (resp *http.Response, err error) {
 			if runs > 0 && time.Now().Before(up) {
-				return nil, errors.New("connection refused")
+				err = errors.New("connection refused")
 			}
-			return nil, nil // as a store does
+			return resp, err
 		}
 		h := agent.NewHandler(r)
 		h.Transport = l
