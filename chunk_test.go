@@ -229,3 +229,40 @@ func TestChunksRetryItemsOnRequest(t *testing.T) {
 		}
 	})
 }
+
+// A chunk that waits to be full is sent when its wait is over, although the alarm was set for
+// one before it: an input may hold back its next item until it has seen the last.
+func TestNoItemWaitsForever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := pool(t, lambdapool.WithWorkers(1))
+		seen := make(chan struct{})
+		input := func(yield func(int) bool) {
+			if !yield(0) {
+				return
+			}
+			time.Sleep(time.Millisecond)
+			for i := 1; i < 10; i++ { // now a chunk is full
+				if !yield(i) {
+					return
+				}
+			}
+			time.Sleep(time.Millisecond)
+			if yield(10) { // and this one is alone
+				<-seen
+				yield(11)
+			}
+		}
+		began := time.Now()
+		for n, err := range lambdapool.Stream(t.Context(), e, double, input, lambdapool.ChunkSize(10)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n == 20 {
+				close(seen)
+			}
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}

@@ -207,6 +207,7 @@ func (e *Executor) ring() {
 	}
 	e.askAboutStragglers(now)
 	e.dispatch()
+	e.wakeForLanes(now)
 	e.mu.Unlock()
 	hint := fmt.Sprintf("WithTimeout gives a call %v, queueing included", e.timeout)
 	for _, c := range calls {
@@ -214,6 +215,16 @@ func (e *Executor) ring() {
 	}
 	for l, items := range late {
 		l.fail(items, callError("call", l.fn.name, ErrTimeout, context.DeadlineExceeded, hint))
+	}
+}
+
+// wakeForLanes sets the alarm for chunks that wait to be full: it has rung for something
+// else, perhaps, that was due earlier. e.mu is held.
+func (e *Executor) wakeForLanes(now time.Time) {
+	for _, l := range e.ready.lanes {
+		if l.items.len() > 0 && l.hold.After(now) {
+			e.wake(l.hold)
+		}
 	}
 }
 
