@@ -191,6 +191,10 @@ const (
 	envelopeRoom = 2 << 10
 )
 
+// chunksPerWindow is how many chunks of each worker a window that was set has room for,
+// at least, where chunks are chosen.
+const chunksPerWindow = 2
+
 func base64Len(n int) int { return (n + 2) / 3 * 4 }
 
 // size is how many items the next invocation takes. e.mu is held.
@@ -206,6 +210,9 @@ func (l *lane) size() int {
 			b.Remaining = l.total - l.pushed + ready
 		}
 		n = l.chunker.Size(b)
+		if l.window > 0 { // some for each worker, and some on the way
+			n = min(n, max(1, l.window/(chunksPerWindow*b.Workers)))
+		}
 	}
 	if l.window > 0 {
 		n = min(n, l.window)
@@ -336,7 +343,7 @@ func (ch *chunk) answered(replies []itemReply) {
 	}
 	l, retry := ch.lane, &ch.lane.e.retry
 	var again []laneItem
-	settled := ch.items[:0:0]
+	settled := make([]laneItem, 0, len(ch.items))
 	outcomes := replies[:0]
 	for i, reply := range replies {
 		it := ch.items[i]

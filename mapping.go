@@ -57,7 +57,7 @@ const (
 	windowPerWorker  = 4
 	windowMax        = 1 << 17
 	windowBytes      = 64 << 20 // of waiting arguments
-	chunksPerWorkers = 3
+	chunksPerWorkers = 2
 )
 
 // full reports whether the window has no room for another item.

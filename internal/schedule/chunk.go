@@ -23,6 +23,9 @@ const (
 	// lingerShare of the overhead is worth waiting for a fuller chunk, up to lingerMax.
 	lingerShare = 0.05
 	lingerMax   = 5 * time.Millisecond
+	// chosenMax bounds the items of an invocation that are chosen: those in flight are what a
+	// stream's memory is made of, and more would save little of an overhead shared by so many.
+	chosenMax = 3072
 	// ChunkMax bounds the items of one invocation.
 	ChunkMax = 10_000
 )
@@ -102,7 +105,7 @@ func (c *Chunker) Size(b Backlog) int {
 	if c.limits.Response > 0 && c.reply > 0 {
 		size = min(size, payloadShare*float64(c.limits.Response)/c.reply)
 	}
-	return max(1, min(int(size), ChunkMax))
+	return max(1, min(int(size), chosenMax))
 }
 
 // share is what one worker may take of an input whose end is known, so that
