@@ -343,20 +343,28 @@ func (ch *chunk) answered(replies []itemReply) {
 	}
 	l, retry := ch.lane, &ch.lane.e.retry
 	var again []laneItem
-	settled := make([]laneItem, 0, len(ch.items))
-	outcomes := replies[:0]
-	for i, reply := range replies {
-		it := ch.items[i]
-		if reply.err != nil {
-			a, _ := retry.classify(reply.err)
-			if a.Wanted && it.runs+1 < retry.MaxAttempts {
-				it.runs++
-				again = append(again, it)
-				continue
-			}
-			reply.err = ch.call.finalError(reply.err, schedule.IsAnswer)
+	settled, outcomes := ch.items, replies // most often all of them
+	for i := range replies {
+		reply := &replies[i]
+		if reply.err == nil {
+			continue
 		}
-		settled, outcomes = append(settled, it), append(outcomes, reply)
+		a, _ := retry.classify(reply.err)
+		if it := ch.items[i]; a.Wanted && it.runs+1 < retry.MaxAttempts {
+			it.runs++
+			again = append(again, it)
+			reply.again = true
+			continue
+		}
+		reply.err = ch.call.finalError(reply.err, schedule.IsAnswer)
+	}
+	if len(again) > 0 {
+		settled, outcomes = nil, nil
+		for i, reply := range replies {
+			if !reply.again {
+				settled, outcomes = append(settled, ch.items[i]), append(outcomes, reply)
+			}
+		}
 	}
 	var kept *parcel
 	if len(ch.items) == 1 && len(again) == 1 {

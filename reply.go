@@ -13,6 +13,7 @@ import (
 type itemReply struct {
 	value []byte
 	own   bool  // value is most of a buffer that is nobody else's
+	again bool  // the item is sent again
 	err   error // a *FunctionError or an *InvokeError
 }
 
