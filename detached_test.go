@@ -793,11 +793,6 @@ func (s shifted) List(ctx context.Context, prefix, after string) (lambdapool.Lis
 	return l, err
 }
 
-func (s shifted) LinkedUntil(ctx context.Context) (time.Time, error) {
-	until, err := s.Store.LinkedUntil(ctx)
-	return until.Add(s.by), err
-}
-
 // A client whose clock is wrong by hours, or becomes so, gives up nothing too early or late:
 // only the store's clock counts.
 func TestClockThatIsWrong(t *testing.T) {
@@ -818,6 +813,15 @@ func TestClockThatIsWrong(t *testing.T) {
 			if state, err := run.State(t.Context()); err != nil || state.Succeeded != 2 || state.Expired != 2 {
 				t.Errorf("off by %v: %+v, %v", by, state, err)
 			}
+			c.store = shortLived{c.store, time.Now().Add(time.Hour)}
+			e := executor(t, c)
+			_, err = lambdapool.SubmitDetached(t.Context(), e, double, 1, lambdapool.StartWithin(44*time.Minute))
+			if !errors.Is(err, lambdapool.ErrStore) || !strings.Contains(err.Error(), "StartWithin(43m0s)") {
+				t.Errorf("off by %v, with credentials of an hour: %v", by, err)
+			}
+			if _, err := lambdapool.SubmitDetached(t.Context(), e, double, 1, lambdapool.StartWithin(43*time.Minute)); err != nil {
+				t.Errorf("off by %v, within the hour: %v", by, err)
+			}
 		})
 	}
 }
@@ -835,12 +839,24 @@ func TestCloseLeavesTheRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := run.Futures()[0]
+		attached, err := e.Attach(t.Context(), run.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := attached.Wait(nil); !errors.Is(err, lambdapool.ErrBadArguments) { //nolint:staticcheck // what happens then
+			t.Errorf("without a context: %v", err)
+		}
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}
 		var pool *lambdapool.PoolError
 		if err := f.Err(); !errors.Is(err, lambdapool.ErrClosed) || !errors.As(err, &pool) || !strings.Contains(pool.Hint, run.ID()) {
 			t.Errorf("%v", err)
+		}
+		for _, f := range attached.Futures() { // asked for too late
+			if err := f.Err(); !errors.Is(err, lambdapool.ErrClosed) {
+				t.Errorf("asked for after Close: %v", err)
+			}
 		}
 		later, err := executor(t, c).Attach(t.Context(), run.ID())
 		if err != nil {

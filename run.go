@@ -146,9 +146,18 @@ func (r *Run[R]) promise() {
 	if n == 0 {
 		return
 	}
-	r.waiting.Add(1)
-	r.e.following.Go(func() {
-		defer r.waiting.Done()
+	r.e.mu.Lock()
+	closed := r.e.aborted
+	if !closed { // or Close might not wait for it
+		r.e.following.Add(1)
+	}
+	r.e.mu.Unlock()
+	if closed {
+		r.fulfil(outcome{chunk: -1, err: context.Canceled})
+		return
+	}
+	r.waiting.Go(func() {
+		defer r.e.following.Done()
 		for o := range r.outcomes(r.base, r.report()) {
 			r.fulfil(o)
 		}
@@ -216,6 +225,10 @@ func (r *Run[R]) Results(ctx context.Context) iter.Seq[Result[R]] {
 // results yields those of what became of chunks.
 func (r *Run[R]) results(ctx context.Context, outcomes iter.Seq[outcome]) iter.Seq[Result[R]] {
 	return func(yield func(Result[R]) bool) {
+		if ctx == nil {
+			yield(Result[R]{Index: -1, Err: callError("wait for run of", r.fn.name, ErrBadArguments, errors.New("the context is nil"), "pass context.Background()")})
+			return
+		}
 		for o := range outcomes {
 			if o.chunk < 0 {
 				yield(Result[R]{Index: -1, Err: r.ended(ctx, o.err)})

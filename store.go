@@ -71,7 +71,8 @@ type Linker interface {
 	LinkUnder(ctx context.Context, prefix string, life time.Duration) (Link, error)
 
 	// LinkedUntil returns when the longest link that could be made now would
-	// end: with the credentials that sign it, or where the Store sets a bound.
+	// end, by this machine's clock: with the credentials that sign it, or where the Store
+	// sets a bound.
 	LinkedUntil(ctx context.Context) (time.Time, error)
 }
 

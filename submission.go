@@ -173,8 +173,9 @@ func (s *submission) plan(n int, args iter.Seq2[[]byte, error]) (resumed bool, e
 	if chunk == 0 {
 		chunk = max(1, (n+singleCalls-1)/singleCalls)
 	}
-	if n > 0 && (n+chunk-1)/chunk > detached.MaxChunks {
-		return false, s.failure(ErrBadArguments, fmt.Errorf("%d calls, %d in one invocation, are more than %d invocations", n, chunk, detached.MaxChunks), "set a larger ChunkSize")
+	if n > detached.MaxCalls || (n+chunk-1)/chunk > detached.MaxChunks {
+		return false, s.failure(ErrBadArguments, fmt.Errorf("%d calls, %d in one invocation, are more than the %d calls or %d invocations of a run",
+			n, chunk, detached.MaxCalls, detached.MaxChunks), "set a larger ChunkSize, or make several runs")
 	}
 	m := &detached.Manifest{
 		ID: id, Func: s.fn.name, Shape: s.fn.shape, Signature: s.fn.signature, Fingerprint: s.fn.fingerprint,
@@ -244,15 +245,16 @@ func (s *submission) outlives() error {
 	if err != nil {
 		return s.stored("sign links", err)
 	}
-	if until.IsZero() || !until.Before(s.m.RecordBy) {
+	left := time.Until(until) // by this machine's clock; the run's times are the store's
+	if until.IsZero() || left >= s.life(s.m.RecordBy) {
 		return nil
 	}
 	hint := "sign in again, with credentials that last longer"
-	if most := until.Sub(s.at) - s.m.RecordBy.Sub(s.m.StartBy); most >= time.Minute {
+	if most := left - s.m.RecordBy.Sub(s.m.StartBy); most >= time.Minute {
 		hint += fmt.Sprintf(", or allow StartWithin(%v) at most", most.Truncate(time.Minute))
 	}
 	return s.failure(ErrStore, fmt.Errorf("the run may record results until %s, but what is signed now ends at %s, with the credentials",
-		s.m.RecordBy.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339)), hint)
+		s.m.RecordBy.UTC().Format(time.RFC3339), s.m.RecordBy.Add(left-s.life(s.m.RecordBy)).UTC().Format(time.RFC3339)), hint)
 }
 
 // identify returns a hash of all encoded arguments.

@@ -63,6 +63,9 @@ func TestManifest(t *testing.T) {
 		"no JSON": "x", "of another run": strings.Replace(string(data), `"id": "r"`, `"id": "s"`, 1),
 		"no chunks": strings.Replace(string(data), `"chunk": 3`, `"chunk": 0`, 1),
 		"negative":  strings.Replace(string(data), `"items": 10`, `"items": -1`, 1),
+		"huge":      strings.Replace(string(data), `"items": 10`, `"items": 9223372036854775807`, 1),
+		"one chunk": strings.NewReplacer(`"items": 10`, `"items": 1000000000`, `"chunk": 3`, `"chunk": 1000000000`).Replace(string(data)),
+		"many":      strings.NewReplacer(`"items": 10`, `"items": 1000000000`, `"chunk": 3`, `"chunk": 1`).Replace(string(data)),
 		"control":   strings.Replace(string(data), `"func": "f"`, `"func": "\u001b[2J"`, 1),
 		"timeout":   strings.Replace(string(data), `"1m0s"`, `"soon"`, 1),
 	} {

@@ -7,13 +7,18 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/lambdapool/lambdapool/codec"
 )
 
 // version of the manifest and of everything that is stored beside it.
 const version = 1
 
-// MaxChunks is how many chunks a run can have: as many as keys can name.
-const MaxChunks = 100_000_000
+// What a run can have at most: whoever looks at one keeps a little of each chunk in memory.
+const (
+	MaxChunks = 10_000_000
+	MaxCalls  = 1_000_000_000
+)
 
 // A Manifest says what a run is. All times are the store's.
 type Manifest struct {
@@ -77,7 +82,7 @@ func DecodeManifest(data []byte, id string) (*Manifest, error) {
 		return nil, errors.New("the manifest is damaged: it has control characters")
 	case m.Version > version:
 		return nil, fmt.Errorf("the manifest has version %d: %w", m.Version, ErrNewer)
-	case m.Version != version, m.ID != id, m.Items < 0, m.Chunk < 1, m.Items > 0 && m.Chunks() > MaxChunks, m.Timeout <= 0:
+	case m.Version != version, m.ID != id, m.Items < 0, m.Items > MaxCalls, m.Chunk < 1, m.Chunk > codec.MaxItems, m.Chunks() > MaxChunks, m.Timeout <= 0:
 		return nil, errors.New("the manifest is damaged: it contradicts itself")
 	}
 	return m, nil
