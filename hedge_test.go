@@ -184,6 +184,41 @@ func TestProgress(t *testing.T) {
 	})
 }
 
+// A function that takes its time is not called again meanwhile: it need not lock what it writes.
+func TestSlowProgressIsCalledByOneGoroutineAtATime(t *testing.T) {
+	slow := func(t *testing.T) lambdapool.MapOption {
+		var inside atomic.Int32
+		return lambdapool.Progress(func(lambdapool.Snapshot) {
+			if inside.Add(1) > 1 {
+				t.Error("called while it is being called")
+			}
+			time.Sleep(350 * time.Millisecond)
+			inside.Add(-1)
+		})
+	}
+	t.Run("map", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			e := executor(t, billing{inproc.New()}, lambdapool.WithWorkers(1))
+			if _, err := lambdapool.Map(t.Context(), e, double, upTo(5), lambdapool.ChunkSize(1), slow(t)); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	t.Run("detached", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			run, err := lambdapool.MapDetached(t.Context(), executor(t, newCourier()), sleep,
+				[]time.Duration{time.Second, 10 * time.Second}, slow(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			run.Futures() // which are followed on their own
+			if _, err := run.Wait(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
 type records struct{ ch chan lambdapool.Record }
 
 func (r records) Record(rec lambdapool.Record) { r.ch <- rec }

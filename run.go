@@ -18,8 +18,9 @@ import (
 type Run[R any] struct {
 	*follower
 
-	cfg  mapConfig
-	stop context.CancelFunc
+	cfg     mapConfig
+	stop    context.CancelFunc
+	telling chan struct{} // see reporter
 
 	once    sync.Once // makes the futures
 	futures []Future[R]
@@ -69,38 +70,28 @@ func attachTo[R any](ctx context.Context, e *Executor, find func(*detached.Manif
 
 func newRun[R any](e *Executor, f *Function, m *detached.Manifest, s Store, cfg mapConfig) *Run[R] {
 	ctx, stop := context.WithCancel(e.base) //nolint:gosec // Close calls it
-	return &Run[R]{follower: newFollower(ctx, e, f, m, s), cfg: cfg, stop: stop}
+	return &Run[R]{follower: newFollower(ctx, e, f, m, s), cfg: cfg, stop: stop, telling: make(chan struct{}, 1)}
 }
 
 // report returns what [Progress] is told with: sent calls while they are being sent, or -1.
 func (r *Run[R]) report() func(sent int, final bool) {
-	begun := time.Now()
-	var rate schedule.Rate
+	if len(r.cfg.progress) == 0 {
+		return func(int, bool) {}
+	}
+	reporter := newReporter(r.e, r.fn.name, r.cfg.progress, r.telling)
 	return func(sent int, final bool) {
-		if len(r.cfg.progress) == 0 {
-			return
-		}
 		r.mu.Lock()
 		counts := r.counts
 		r.mu.Unlock()
 		s := Snapshot{
 			Func: r.fn.name, Total: r.m.Items, Items: r.m.Items, Done: counts.done, Failed: counts.failed,
-			Running: counts.running, Queued: counts.queued, Invocations: r.m.Chunks(), Final: final, ETA: -1,
+			Running: counts.running, Queued: counts.queued, Invocations: r.m.Chunks(), Final: final,
 		}
 		if sent >= 0 {
 			s.Items = min(sent, r.m.Items)
 			s.Queued, s.Invocations = s.Items, (s.Items+r.m.Chunk-1)/r.m.Chunk
 		}
-		now := time.Now()
-		s.Elapsed, s.Rate = now.Sub(begun), rate.Observe(now, s.Done)
-		if left := s.Total - s.Done; left == 0 {
-			s.ETA = 0
-		} else if s.Rate > 0 {
-			s.ETA = time.Duration(float64(left) / s.Rate * float64(time.Second))
-		}
-		for _, f := range r.cfg.progress {
-			r.e.contain("Progress", r.fn.name, func() { f(s) })
-		}
+		reporter.report(s)
 	}
 }
 

@@ -9,30 +9,47 @@ import (
 // progressInterval is how often [Progress] reports.
 const progressInterval = 100 * time.Millisecond
 
+// A reporter calls what [Progress] was given.
+type reporter struct {
+	e     *Executor
+	name  string // of the function
+	to    []func(Snapshot)
+	turn  chan struct{} // full while to is called: reporters that share to share it, too
+	begun time.Time
+	rate  schedule.Rate
+}
+
+func newReporter(e *Executor, name string, to []func(Snapshot), turn chan struct{}) *reporter {
+	return &reporter{e: e, name: name, to: to, turn: turn, begun: time.Now()}
+}
+
+// report completes s by what only time tells. It blocks while another reporter's call goes on.
+func (r *reporter) report(s Snapshot) {
+	r.turn <- struct{}{} // no mutex: virtual time stands still while one is waited for
+	defer func() { <-r.turn }()
+	now := time.Now()
+	s.Elapsed, s.Rate = now.Sub(r.begun), r.rate.Observe(now, s.Done)
+	switch left := s.Total - s.Done; {
+	case left == 0 || s.Final && s.Total < 0:
+		s.ETA = 0
+	case left > 0 && s.Rate > 0 && !s.Final:
+		s.ETA = time.Duration(float64(left) / s.Rate * float64(time.Second))
+	default:
+		s.ETA = -1
+	}
+	for _, f := range r.to {
+		r.e.contain("Progress", r.name, func() { f(s) })
+	}
+}
+
 // startProgress reports until the returned function is called, which reports
 // for the last time.
 func (m *mapping[R]) startProgress() (stop func()) {
 	if len(m.cfg.progress) == 0 {
 		return func() {}
 	}
-	begun := time.Now()
-	var rate schedule.Rate
-	report := func(final bool) {
-		s := m.snapshot()
-		s.Final = final
-		now := time.Now()
-		s.Elapsed = now.Sub(begun)
-		s.Rate = rate.Observe(now, s.Done)
-		s.ETA = -1
-		if final {
-			s.ETA = 0
-		} else if s.Total >= 0 && s.Rate > 0 {
-			s.ETA = time.Duration(float64(s.Total-s.Done) / s.Rate * float64(time.Second))
-		}
-		for _, f := range m.cfg.progress {
-			m.e.contain("Progress", m.fn.name, func() { f(s) })
-		}
-	}
+	r := newReporter(m.e, m.fn.name, m.cfg.progress, make(chan struct{}, 1))
+	r.report(m.snapshot())
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -41,17 +58,18 @@ func (m *mapping[R]) startProgress() (stop func()) {
 		for {
 			select {
 			case <-ticker.C:
-				report(false)
+				r.report(m.snapshot())
 			case <-done:
 				return
 			}
 		}
 	}()
-	report(false)
 	return func() {
 		close(done)
 		<-ended
-		report(true)
+		last := m.snapshot()
+		last.Final = true
+		r.report(last)
 	}
 }
 
