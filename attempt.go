@@ -58,7 +58,11 @@ func (e *Executor) attempt(inv *invocation) (n next) {
 	}
 	var replies []itemReply
 	if err == nil {
-		replies, err = e.open(inv, response, received)
+		var lent *[]itemReply
+		if lent, err = e.open(inv, response, received); err == nil {
+			defer replyScratch.giveBack(lent)
+			replies = *lent
+		}
 	}
 	if err == nil && c.chunk == nil {
 		err = replies[0].err
@@ -88,7 +92,9 @@ func (e *Executor) request(inv *invocation) (*Request, error) {
 	if c.chunk == nil {
 		envelope.Items = [][]byte{c.args}
 	} else {
-		envelope.Items = c.chunk.arguments()
+		items := c.chunk.arguments()
+		defer argumentScratch.giveBack(items)
+		envelope.Items = *items
 		envelope.Parallel, envelope.Chunk = c.chunk.lane.parallel, c.chunk.number
 	}
 	c.mu.Unlock()

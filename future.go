@@ -63,13 +63,15 @@ func decodeResult[T any](v *T, fn *Function, data []byte, own bool) error {
 		encoded.keep(data, own)
 		return nil
 	}
+	dynamic, ok := any(v).(*any)
+	if !ok && own {
+		return codec.UnmarshalShared(data, fn.results, []reflect.Value{reflect.ValueOf(v).Elem()})
+	} else if !ok {
+		return codec.Unmarshal(data, fn.results, []reflect.Value{reflect.ValueOf(v).Elem()})
+	}
 	unmarshal := codec.Unmarshal
 	if own {
 		unmarshal = codec.UnmarshalShared
-	}
-	dynamic, ok := any(v).(*any)
-	if !ok {
-		return unmarshal(data, fn.results, []reflect.Value{reflect.ValueOf(v).Elem()})
 	}
 	values := make([]reflect.Value, len(fn.results))
 	for i, t := range fn.results {

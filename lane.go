@@ -313,14 +313,16 @@ type chunk struct {
 	items  []laneItem
 }
 
-// arguments are the encoded arguments of each item.
-func (ch *chunk) arguments() [][]byte {
-	args := make([][]byte, len(ch.items))
+// arguments are the encoded arguments of each item, lent.
+func (ch *chunk) arguments() *[][]byte {
+	lent := argumentScratch.lend(len(ch.items))
 	for i := range ch.items {
-		args[i] = ch.items[i].args
+		(*lent)[i] = ch.items[i].args
 	}
-	return args
+	return lent
 }
+
+var argumentScratch scratch[[]byte]
 
 // release lets go of the arguments of a single item, which are stored, and returns how
 // large they were.

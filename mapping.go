@@ -39,6 +39,7 @@ type mapping[R any] struct {
 
 	mu       sync.Mutex
 	batches  [][]Result[R] // ended, on the way to the consumer
+	spare    [][]Result[R] // that the consumer has done with
 	whole    bool          // the input was read to its end
 	panicked any           // what the input panicked with
 }
@@ -153,7 +154,7 @@ func (m *mapping[R]) refuse(it laneItem, err error) {
 // deliver implements laneOutput. It decodes on the worker's goroutine, so that
 // a slow consumer is not slower for it.
 func (m *mapping[R]) deliver(items []laneItem, outcome func(i int) itemReply) {
-	batch := make([]Result[R], len(items))
+	batch := m.batch(len(items))
 	var entries []JournalEntry
 	if m.journal != nil {
 		entries = m.journal.group(len(items))
@@ -178,6 +179,34 @@ func (m *mapping[R]) deliver(items []laneItem, outcome func(i int) itemReply) {
 		return
 	}
 	m.hand(batch)
+}
+
+// spareBatches is how many batches are kept for others: one for the consumer, and some
+// that workers fill meanwhile.
+const spareBatches = 4
+
+// batch returns room for n results.
+func (m *mapping[R]) batch(n int) []Result[R] {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if last := len(m.spare) - 1; last >= 0 {
+		batch := m.spare[last]
+		m.spare = m.spare[:last]
+		if cap(batch) >= n {
+			return batch[:n]
+		}
+	}
+	return make([]Result[R], n)
+}
+
+// done takes a batch back that the consumer has copied.
+func (m *mapping[R]) done(batch []Result[R]) {
+	clear(batch)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.spare) < spareBatches {
+		m.spare = append(m.spare, batch)
+	}
 }
 
 // hand gives results to the consumer.
@@ -237,7 +266,8 @@ func (m *mapping[R]) start(args iter.Seq2[[]byte, error]) {
 	go m.feed(args)
 }
 
-// batchesOf runs the calls and yields results in batches, as they end.
+// batchesOf runs the calls and yields results in batches, as they end. A batch is the
+// consumer's until it asks for the next one.
 func (m *mapping[R]) batchesOf(args iter.Seq2[[]byte, error]) iter.Seq[[]Result[R]] {
 	return func(yield func([]Result[R]) bool) {
 		m.start(args)
@@ -285,6 +315,7 @@ func (m *mapping[R]) batchesOf(args iter.Seq2[[]byte, error]) iter.Seq[[]Result[
 					if !yield(batch) {
 						return
 					}
+					m.done(batch)
 				}
 			case <-fed:
 				fed = nil

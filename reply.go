@@ -17,9 +17,11 @@ type itemReply struct {
 	err   error // a *FunctionError or an *InvokeError
 }
 
-// open reads the reply to inv. The error is of the invocation as a whole:
-// nothing was answered.
-func (e *Executor) open(inv *invocation, response *Response, received time.Time) ([]itemReply, error) {
+var replyScratch scratch[itemReply]
+
+// open reads the reply to inv, lent by replyScratch. The error is of the invocation as a
+// whole: nothing was answered.
+func (e *Executor) open(inv *invocation, response *Response, received time.Time) (*[]itemReply, error) {
 	c := inv.call
 	inv.record.measured(response)
 	reply, err := codec.DecodeReply(response.Payload)
@@ -56,7 +58,8 @@ func (e *Executor) open(inv *invocation, response *Response, received time.Time)
 	}
 	// What is larger than the payload was decompressed, into a buffer that nobody else has.
 	private = private || total > len(response.Payload)
-	replies := make([]itemReply, len(reply.Items))
+	lent := replyScratch.lend(len(reply.Items))
+	replies := *lent
 	for i := range reply.Items {
 		value := reply.Items[i].Value
 		replies[i].value, replies[i].own = value, private && len(value) > total/2
@@ -64,7 +67,7 @@ func (e *Executor) open(inv *invocation, response *Response, received time.Time)
 			replies[i].err = e.itemError(c.fn, wire, response.RequestID)
 		}
 	}
-	return replies, nil
+	return lent, nil
 }
 
 // measured takes the platform's measurements.

@@ -38,10 +38,12 @@ func (e *Executor) Stats() Stats {
 
 // count files an ended call. e.mu is held.
 func (e *Executor) count(err error) {
+	if err == nil {
+		e.stats.Succeeded++
+		return
+	}
 	var function *FunctionError
 	switch {
-	case err == nil:
-		e.stats.Succeeded++
 	case errors.As(err, &function):
 		e.stats.FunctionErrors++
 	default:

@@ -26,6 +26,10 @@ const (
 	// chosenMax bounds the items of an invocation that are chosen: those in flight are what a
 	// stream's memory is made of, and more would save little of an overhead shared by so many.
 	chosenMax = 3072
+	// Beyond cheapItems, items are added only as long as each bears more than cheapShare of the
+	// overhead, in seconds: what is less is not worth the memory.
+	cheapItems = 512
+	cheapShare = 5e-6
 	// ChunkMax bounds the items of one invocation.
 	ChunkMax = 10_000
 )
@@ -93,6 +97,7 @@ func (c *Chunker) Size(b Backlog) int {
 	}
 	item := max(c.item, 1e-9)
 	size := max(overheadShare*c.overhead/item, float64(c.procs)) // an agent's idle cores cost as much as busy ones
+	size = min(size, max(cheapItems, c.overhead/cheapShare), chosenMax)
 	if b.Remaining >= 0 {
 		size = min(size, c.share(b, item))
 	}
@@ -105,7 +110,7 @@ func (c *Chunker) Size(b Backlog) int {
 	if c.limits.Response > 0 && c.reply > 0 {
 		size = min(size, payloadShare*float64(c.limits.Response)/c.reply)
 	}
-	return max(1, min(int(size), chosenMax))
+	return max(1, int(size))
 }
 
 // share is what one worker may take of an input whose end is known, so that
