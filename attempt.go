@@ -58,11 +58,10 @@ func (e *Executor) attempt(inv *invocation) (n next) {
 	}
 	var replies []itemReply
 	if err == nil {
-		var lent *[]itemReply
-		if lent, err = e.open(inv, response, received); err == nil {
-			defer replyScratch.giveBack(lent)
-			replies = *lent
-		}
+		replies, err = e.open(inv, response, received)
+	}
+	if len(replies) > 1 { // a defer would keep a single one, which may be large
+		defer replyScratch.giveBack(replies)
 	}
 	if err == nil && c.chunk == nil {
 		err = replies[0].err
@@ -92,21 +91,18 @@ func (e *Executor) request(inv *invocation) (*Request, error) {
 	if c.chunk == nil {
 		envelope.Items = [][]byte{c.args}
 	} else {
-		items := c.chunk.arguments()
-		defer argumentScratch.giveBack(items)
-		envelope.Items = *items
+		envelope.Items = c.chunk.arguments()
 		envelope.Parallel, envelope.Chunk = c.chunk.lane.parallel, c.chunk.number
 	}
 	c.mu.Unlock()
 	payload, err := e.payloads.pack(inv.ctx, &envelope, c.fn, &c.parcel, c.remaining())
+	argumentScratch.giveBack(envelope.Items)
+	envelope.Items = nil
 	if err != nil {
 		return nil, err
 	}
-	if c.parcel.Load() != nil { // later attempts find the arguments in the store
-		envelope.Items = nil
-		if c.release() >= collectFrom {
-			runtime.GC()
-		}
+	if c.parcel.Load() != nil && c.release() >= collectFrom { // later attempts find them in the store
+		runtime.GC()
 	}
 	return &Request{Payload: payload, Registry: e.registry}, nil
 }

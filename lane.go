@@ -314,12 +314,12 @@ type chunk struct {
 }
 
 // arguments are the encoded arguments of each item, lent.
-func (ch *chunk) arguments() *[][]byte {
-	lent := argumentScratch.lend(len(ch.items))
+func (ch *chunk) arguments() [][]byte {
+	args := argumentScratch.lend(len(ch.items))
 	for i := range ch.items {
-		(*lent)[i] = ch.items[i].args
+		args[i] = ch.items[i].args
 	}
-	return lent
+	return args
 }
 
 var argumentScratch scratch[[]byte]

@@ -21,7 +21,7 @@ var replyScratch scratch[itemReply]
 
 // open reads the reply to inv, lent by replyScratch. The error is of the invocation as a
 // whole: nothing was answered.
-func (e *Executor) open(inv *invocation, response *Response, received time.Time) (*[]itemReply, error) {
+func (e *Executor) open(inv *invocation, response *Response, received time.Time) ([]itemReply, error) {
 	c := inv.call
 	inv.record.measured(response)
 	reply, err := codec.DecodeReply(response.Payload)
@@ -58,8 +58,7 @@ func (e *Executor) open(inv *invocation, response *Response, received time.Time)
 	}
 	// What is larger than the payload was decompressed, into a buffer that nobody else has.
 	private = private || total > len(response.Payload)
-	lent := replyScratch.lend(len(reply.Items))
-	replies := *lent
+	replies := replyScratch.lend(len(reply.Items))
 	for i := range reply.Items {
 		value := reply.Items[i].Value
 		replies[i].value, replies[i].own = value, private && len(value) > total/2
@@ -67,7 +66,7 @@ func (e *Executor) open(inv *invocation, response *Response, received time.Time)
 			replies[i].err = e.itemError(c.fn, wire, response.RequestID)
 		}
 	}
-	return lent, nil
+	return replies, nil
 }
 
 // measured takes the platform's measurements.

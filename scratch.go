@@ -7,23 +7,20 @@ import "sync"
 // ready, and safe for concurrent use.
 type scratch[T any] struct{ pool sync.Pool }
 
-// lend returns n zero values.
-func (s *scratch[T]) lend(n int) *[]T {
-	lent, _ := s.pool.Get().(*[]T)
-	if lent == nil {
-		lent = new([]T)
+// lend returns n zero values. A single one is not worth it, and may be large.
+func (s *scratch[T]) lend(n int) []T {
+	if n > 1 {
+		if lent, ok := s.pool.Get().(*[]T); ok && cap(*lent) >= n {
+			return (*lent)[:n]
+		}
 	}
-	if cap(*lent) < n {
-		*lent = make([]T, n)
-	}
-	*lent = (*lent)[:n]
-	return lent
+	return make([]T, n)
 }
 
 // giveBack takes a slice back of which nothing is used any more.
-func (s *scratch[T]) giveBack(lent *[]T) {
-	if lent != nil {
-		clear(*lent)
-		s.pool.Put(lent)
+func (s *scratch[T]) giveBack(lent []T) {
+	if len(lent) > 1 {
+		clear(lent)
+		s.pool.Put(&lent)
 	}
 }
