@@ -46,7 +46,7 @@ func main() {
 	flag.DurationVar(&p.latency, "latency", 20*time.Millisecond, "of each call, on the wire or in the server")
 	flag.IntVar(&p.inflight, "inflight", 256, "calls in flight")
 	flag.DurationVar(&p.slice, "time", time.Second, "time for each client in each round")
-	flag.IntVar(&p.rounds, "rounds", 5, "rounds; the table shows medians")
+	flag.IntVar(&p.rounds, "rounds", 9, "rounds; the table shows medians")
 	flag.Parse()
 	if err := run(context.Background(), p, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "client:", err)
