@@ -366,17 +366,15 @@ func (m *mapping[R]) asCompleted(args iter.Seq2[[]byte, error]) iter.Seq[Result[
 func (m *mapping[R]) inOrder(args iter.Seq2[[]byte, error]) iter.Seq[Result[R]] {
 	return func(yield func(Result[R]) bool) {
 		failed := false
-		early := map[int]Result[R]{}
-		index := 0
+		var early reorder[R]
 		for batch := range m.batchesOf(args) {
 			for _, r := range batch {
-				if r.Index != index {
-					early[r.Index] = r
+				if r.Index != early.next {
+					early.put(r)
 					continue
 				}
-				for ok := true; ok; r, ok = early[index] {
-					delete(early, index)
-					index++
+				early.pass()
+				for ok := true; ok; r, ok = early.take() {
 					m.seen()
 					failed = failed || r.Err != nil
 					if !yield(r) || failed && !m.cfg.continueOnError {
