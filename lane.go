@@ -25,7 +25,7 @@ type lane struct {
 	recorded bool // the run has a journal, which identifies items by their arguments
 
 	bytes atomic.Int64 // of the waiting items' arguments; written under e.mu
-	most  atomic.Int64 // the largest want so far; written under e.mu
+	room  atomic.Int64 // items that may be ahead of the consumer, where no window was set; written under e.mu
 
 	items   itemQueue
 	pushed  int       // items so far
@@ -191,10 +191,6 @@ const (
 	envelopeRoom = 2 << 10
 )
 
-// chunksPerWindow is how many chunks of each worker a window that was set has room for,
-// at least, where chunks are chosen.
-const chunksPerWindow = 2
-
 func base64Len(n int) int { return (n + 2) / 3 * 4 }
 
 // size is how many items the next invocation takes. e.mu is held.
@@ -210,15 +206,21 @@ func (l *lane) size() int {
 			b.Remaining = l.total - l.pushed + ready
 		}
 		n = l.chunker.Size(b)
-		if l.window > 0 { // some for each worker, and some on the way
-			n = min(n, max(1, l.window/(chunksPerWindow*b.Workers)))
+		switch {
+		case l.window > 0:
+			n = min(n, max(1, l.window/(schedule.ChunksPerWindow*b.Workers)))
+		case l.total >= 0:
+			l.makeRoom(n)
+		default:
+			var room int
+			room, n = l.chunker.Window(n, b.Workers)
+			l.room.Store(int64(room))
 		}
 	}
 	if l.window > 0 {
 		n = min(n, l.window)
 	}
 	l.want = n
-	l.most.Store(max(l.most.Load(), int64(n)))
 	n = min(n, ready)
 	if limit := l.e.payloads.inline(l.e.limits.Request); limit > 0 {
 		// The first item goes in any case: what does not fit alone is told so.
@@ -231,6 +233,12 @@ func (l *lane) size() int {
 		}
 	}
 	return n
+}
+
+// makeRoom lets some chunks of n items for each worker be ahead of the consumer. e.mu is held.
+func (l *lane) makeRoom(n int) {
+	room := min(schedule.WindowMax, schedule.ChunksPerWindow*n*l.e.workers)
+	l.room.Store(max(l.room.Load(), int64(room)))
 }
 
 // call makes a live call of items. e.mu is held.

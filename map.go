@@ -69,7 +69,8 @@ func Progress(f func(Snapshot)) MapOption {
 // Window bounds the items that are pulled from the input ahead of the consumer:
 // queued, in flight, or done and not yet consumed. Memory grows with it, not
 // with the input. The default keeps every worker busy with chunks of the size
-// in use, but holds at most 64 MiB of arguments that wait to be sent.
+// in use, or in a stream as many as this process can feed, but holds at most 131,072 items
+// and 64 MiB of arguments that wait to be sent.
 func Window(n int) MapOption {
 	return func(c *mapConfig) error {
 		if n < 1 {

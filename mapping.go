@@ -51,14 +51,12 @@ const (
 	stopped              // takes no more items in, wherever it is
 )
 
-// The default window. With one item per invocation it is a few for each worker;
-// with more, a few chunks for each.
+// The least default window, of items that may be minutes of work, and what else bounds
+// one. See schedule.Chunker.Window for more than that.
 const (
-	minWindow        = 64
-	windowPerWorker  = 4
-	windowMax        = 1 << 17
-	windowBytes      = 64 << 20 // of waiting arguments
-	chunksPerWorkers = 2
+	minWindow       = 64
+	windowPerWorker = 4
+	windowBytes     = 64 << 20 // of waiting arguments
 )
 
 // full reports whether the window has no room for another item.
@@ -71,7 +69,7 @@ func (m *mapping[R]) full() bool {
 		return false
 	}
 	return m.lane.bytes.Load() > windowBytes ||
-		ahead >= min(windowMax, chunksPerWorkers*m.e.workers*int(m.lane.most.Load()))
+		ahead >= int(m.lane.room.Load())
 }
 
 // feed pulls args until they end, the run does, or the input panics.
@@ -262,7 +260,7 @@ func (m *mapping[R]) start(args iter.Seq2[[]byte, error]) {
 			Request: m.e.limits.Request, Response: m.e.limits.Response, Timeout: m.e.limits.Timeout,
 		}),
 	}
-	m.lane.most.Store(int64(max(1, m.cfg.chunk)))
+	m.lane.makeRoom(max(1, m.cfg.chunk))
 	go m.feed(args)
 }
 

@@ -30,6 +30,8 @@ const (
 	// overhead, in seconds: what is less is not worth the memory.
 	cheapItems = 512
 	cheapShare = 5e-6
+	// latencyGrowth is how fast the least overhead is forgotten, per observed invocation.
+	latencyGrowth = 1.005
 	// ChunkMax bounds the items of one invocation.
 	ChunkMax = 10_000
 )
@@ -48,6 +50,7 @@ type Chunker struct {
 	seen   bool
 
 	overhead float64 // seconds of an invocation that are nobody's work
+	latency  float64 // seconds, the least overhead lately: what is more is waiting for a busy machine
 	item     float64 // seconds of agent time for each item, parallelism included
 	longest  float64 // seconds, the longest such time lately
 	reply    float64 // bytes of result for each item
@@ -69,8 +72,9 @@ func (c *Chunker) Observe(n int, total, run time.Duration, procs, reply int) {
 	item := run.Seconds() / float64(n)
 	bytes := float64(reply) / float64(n)
 	if !c.seen {
-		c.overhead, c.item, c.reply, c.seen = overhead, item, bytes, true
+		c.overhead, c.latency, c.item, c.reply, c.seen = overhead, overhead, item, bytes, true
 	}
+	c.latency = min(c.latency*latencyGrowth, overhead)
 	// A cold start or a straggler says little about the next invocation.
 	c.overhead = blend(c.overhead, min(overhead, 4*c.overhead+1e-6))
 	c.item = blend(c.item, item)
@@ -97,7 +101,7 @@ func (c *Chunker) Size(b Backlog) int {
 	}
 	item := max(c.item, 1e-9)
 	size := max(overheadShare*c.overhead/item, float64(c.procs)) // an agent's idle cores cost as much as busy ones
-	size = min(size, max(cheapItems, c.overhead/cheapShare), chosenMax)
+	size = min(size, max(cheapItems, c.latency/cheapShare), chosenMax)
 	if b.Remaining >= 0 {
 		size = min(size, c.share(b, item))
 	}
