@@ -156,9 +156,9 @@ func (r *run) settle(i int, reply codec.ItemReply) {
 func (r *run) call(i int) {
 	ctx := r.ctx
 	if len(r.items) > 1 { // a single item's context is the run's, which ends with it
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithCancel(r.ctx)
-		defer cancel()
+		item := &itemContext{Context: r.ctx}
+		defer item.end()
+		ctx = item
 	}
 	began := time.Now()
 	var reply codec.ItemReply
