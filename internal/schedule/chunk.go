@@ -30,8 +30,10 @@ const (
 	// overhead, in seconds: what is less is not worth the memory.
 	cheapItems = 512
 	cheapShare = 5e-6
-	// latencyGrowth is how fast the least overhead is forgotten, per observed invocation.
+	// latencyGrowth and latencyStep, in seconds, are how fast the least overhead is forgotten,
+	// per observed invocation.
 	latencyGrowth = 1.005
+	latencyStep   = 10e-6
 	// ChunkMax bounds the items of one invocation.
 	ChunkMax = 10_000
 )
@@ -74,7 +76,7 @@ func (c *Chunker) Observe(n int, total, run time.Duration, procs, reply int) {
 	if !c.seen {
 		c.overhead, c.latency, c.item, c.reply, c.seen = overhead, overhead, item, bytes, true
 	}
-	c.latency = min(c.latency*latencyGrowth, overhead)
+	c.latency = min(c.latency*latencyGrowth+latencyStep, overhead)
 	// A cold start or a straggler says little about the next invocation.
 	c.overhead = blend(c.overhead, min(overhead, 4*c.overhead+1e-6))
 	c.item = blend(c.item, item)
