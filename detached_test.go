@@ -31,7 +31,8 @@ type courier struct {
 	seen, sent, tries atomic.Int64
 }
 
-func newCourier() *courier { return &courier{Backend: inproc.New()} }
+// newCourier returns one whose events run at the same time, on any machine.
+func newCourier() *courier { return &courier{Backend: inproc.New(inproc.WithConcurrency(8))} }
 
 func (c *courier) InvokeEvent(ctx context.Context, r *lambdapool.Request) (string, error) {
 	if c.refuse != nil {
@@ -319,11 +320,17 @@ func TestDetachedOptions(t *testing.T) {
 }
 
 // Arguments that an event has no room for go through the store; results of any size come back.
+// echoLater is echo that takes a second.
+var echoLater = lambdapool.Register("test.echo.later", func(_ context.Context, s string) (string, error) {
+	time.Sleep(time.Second)
+	return s, nil
+})
+
 func TestLargeDetachedCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := executor(t, newCourier(), lambdapool.WithCompression(false))
 		large := strings.Repeat("x", 3<<20)
-		run, err := lambdapool.MapDetached(t.Context(), e, echo, []string{large, "small"})
+		run, err := lambdapool.MapDetached(t.Context(), e, echoLater, []string{large, "small"})
 		if err != nil {
 			t.Fatal(err)
 		}
