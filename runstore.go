@@ -156,9 +156,9 @@ func (e *Executor) Runs(ctx context.Context) iter.Seq2[RunInfo, error] {
 	}
 }
 
-// DeleteRun deletes a detached run and everything that is recorded of it. Calls that are
-// still queued run and are lost, unless the run is canceled before. It returns
-// [ErrRunNotFound] where there is nothing to delete.
+// DeleteRun deletes a detached run and everything that is recorded of it, cancellations
+// included: requests that are still queued run, are lost, and leave their objects until the
+// bucket's lifecycle rule removes them. It returns [ErrRunNotFound] where there is nothing to delete.
 func (e *Executor) DeleteRun(ctx context.Context, id string) error {
 	s, err := e.runStore("delete run", "")
 	if err != nil {

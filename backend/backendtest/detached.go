@@ -201,6 +201,12 @@ func (d *detachedSuite) testCancel(t *testing.T) {
 	if err != nil || saying != canceled || state.Canceled != canceled || state.Succeeded != 40-canceled {
 		t.Errorf("%d canceled, %d say so: %+v, %v", canceled, saying, state, err)
 	}
+	// What is still queued would find nothing of a run that was deleted, and run.
+	for deadline := time.Now().Add(patience); state.Deliveries+state.Duplicates < 40; time.Sleep(10 * time.Millisecond) {
+		if state, err = run.State(short(t)); time.Now().After(deadline) {
+			t.Fatalf("not delivered: %+v, %v", state, err)
+		}
+	}
 }
 
 func (d *detachedSuite) testDelete(t *testing.T) {
