@@ -209,7 +209,9 @@ func (l *lane) size() int {
 		switch {
 		case l.window > 0:
 			n = min(n, max(1, l.window/(schedule.ChunksPerWindow*b.Workers)))
-		case l.total < 0:
+		case l.total >= 0:
+			l.makeRoom(n)
+		default:
 			var room int
 			room, n = l.chunker.Window(n, b.Workers)
 			l.room.Store(int64(room))
@@ -231,6 +233,12 @@ func (l *lane) size() int {
 		}
 	}
 	return n
+}
+
+// makeRoom lets some chunks of n items for each worker be ahead of the consumer. e.mu is held.
+func (l *lane) makeRoom(n int) {
+	room := min(schedule.WindowMax, schedule.ChunksPerWindow*n*l.e.workers)
+	l.room.Store(max(l.room.Load(), int64(room)))
 }
 
 // call makes a live call of items. e.mu is held.

@@ -318,3 +318,15 @@ func TestStreamInputEndsItsGoroutine(t *testing.T) {
 	}
 	wantErr(t, last, lambdapool.ErrCanceled)
 }
+
+// What a map takes in waits for a worker, and waiting counts: WithTimeout must not end
+// calls only because their map is long.
+func TestLongMapWithTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := executor(t, inproc.New(), lambdapool.WithWorkers(32), lambdapool.WithTimeout(10*time.Second))
+		args := slices.Repeat([]time.Duration{time.Second}, 3000)
+		if _, err := lambdapool.Map(t.Context(), e, sleep, args); err != nil {
+			t.Error(err)
+		}
+	})
+}

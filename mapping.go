@@ -260,11 +260,7 @@ func (m *mapping[R]) start(args iter.Seq2[[]byte, error]) {
 			Request: m.e.limits.Request, Response: m.e.limits.Response, Timeout: m.e.limits.Timeout,
 		}),
 	}
-	room := schedule.ChunksPerWindow * max(1, m.cfg.chunk) * m.e.workers
-	if m.total >= 0 { // in memory: encoding waits for nothing, and is done when a worker is free
-		room = schedule.WindowMax
-	}
-	m.lane.room.Store(int64(min(room, schedule.WindowMax)))
+	m.lane.makeRoom(max(1, m.cfg.chunk))
 	go m.feed(args)
 }
 
