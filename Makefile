@@ -21,6 +21,22 @@ race: ## the tests under the race detector
 s3: ## large payloads through versitygw, which checks S3's signatures
 	@$(STEP) s3
 
+.PHONY: google
+google: ## Google's own clients against the Cloud Run, the bucket, the queue and the registry of this machine
+	@$(STEP) google
+
+.PHONY: stand-in
+stand-in: ## the embedded Lambda driven by the AWS CLI, boto3 and the JavaScript SDK, and held to AWS's model of its APIs
+	@internal/standin/run.sh
+
+.PHONY: aws-smoke
+aws-smoke: ## on an AWS account: prove what could not be proven without one, and remove everything (docs/aws-smoke.md); ARGS
+	@internal/smoke/run.sh $(ARGS)
+
+.PHONY: gcp-smoke
+gcp-smoke: ## in a Google Cloud project: the same for Cloud Run (docs/gcp-smoke.md); ARGS
+	@internal/smoke/gcp/run.sh $(ARGS)
+
 .PHONY: lint
 lint: ## gofmt, vet and golangci-lint
 	@$(STEP) fmt vet lint
@@ -44,9 +60,15 @@ bench: ## measure, and write docs/benchmarks.md
 	mv docs/benchmarks.md.new docs/benchmarks.md
 
 .PHONY: soak
-soak: ## CALLS=100000 calls through every fault at once, held against a ledger; SEED=n
-	go test ./internal/soak -run '^TestSoak$$' -count 1 -timeout 0 -v -args \
+soak: ## CALLS=100000 calls through every fault at once, and a fifth of them over HTTP, held against a ledger, then FOR=2h of storms; SEED=n
+	go test ./internal/soak -run '^TestSoak(HTTP)?$$' -count 1 -timeout 0 -v -args \
 		-soak.calls=$(or $(CALLS),100000) -soak.seed=$(or $(SEED),$(shell date +%s))
+	go test ./backend/awslambda/nest -run '^TestThreeLevels$$' -count 1 -timeout 0 -v -args -nest.parents=20000 -nest.faults=5
+	@$(MAKE) storm FOR=$(or $(FOR),2h)
+
+.PHONY: storm
+storm: ## FOR=1m of random storms of calls, faults and misbehaving hooks in virtual time, with the race detector; SEED=n
+	go test -race . -run '^TestStorm$$' -count 1 -timeout 0 -v -args -storm.for=$(or $(FOR),1m) -storm.seed=$(or $(SEED),$(shell date +%s)) | grep -v '=== RUN\|--- PASS: TestStorm/'
 
 .PHONY: kill
 kill: ## ITEMS=10000 items of detached runs and journals, with kill -9 of whatever is part of them; SEED=n

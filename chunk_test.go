@@ -266,3 +266,79 @@ func TestNoItemWaitsForever(t *testing.T) {
 		}
 	})
 }
+
+// Results that fit into a reply one by one, but not together, all arrive, and each item runs once:
+// what has no room is not begun.
+func TestNoResultIsLostForRoom(t *testing.T) {
+	for _, size := range []int{0, 20} {
+		var ran atomic.Int64
+		reg := lambdapool.NewRegistry()
+		fill := lambdapool.RegisterIn(reg, "fill", func(_ context.Context, n int) ([]byte, error) {
+			ran.Add(1)
+			return make([]byte, n), nil
+		})
+		e := executor(t, withoutStore{inproc.New()}, lambdapool.WithRegistry(reg), lambdapool.WithWorkers(2), lambdapool.WithCompression(false))
+		sizes := slices.Concat(slices.Repeat([]int{10}, 20), slices.Repeat([]int{1_000_000}, 20))
+		got, err := lambdapool.Map(t.Context(), e, fill, sizes, lambdapool.ChunkSize(size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range got {
+			if len(v) != sizes[i] {
+				t.Errorf("item %d has %d bytes, want %d", i, len(v), sizes[i])
+			}
+		}
+		if ran.Load() != 40 {
+			t.Errorf("%d items ran, want 40", ran.Load())
+		}
+		if s := e.Stats(); s.Retries != 0 || s.Succeeded != 40 || s.Queued != 0 {
+			t.Errorf("stats %+v", s)
+		}
+	}
+}
+
+// Nobody can foresee what items return that run at the same moment, larger than any before: of the first four only
+// two have room together. Those two are lost, if they must not run again, and nothing else is.
+func TestResultsOfUnexpectedSize(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		opts []lambdapool.FuncOption
+		lost int
+	}{{"once", nil, 2}, {"idempotent", []lambdapool.FuncOption{lambdapool.Idempotent()}, 0}} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var ran [24]atomic.Int64
+				reg := lambdapool.NewRegistry()
+				fill := lambdapool.RegisterIn(reg, "fill", func(_ context.Context, n int) ([]byte, error) {
+					ran[n].Add(1)
+					time.Sleep(time.Second)
+					return make([]byte, 2_500_000), nil
+				}, tt.opts...)
+				e := executor(t, withoutStore{inproc.New()}, lambdapool.WithRegistry(reg), lambdapool.WithWorkers(1), lambdapool.WithCompression(false))
+				results, _ := lambdapool.MapResults(t.Context(), e, fill, upTo(len(ran)), lambdapool.ChunkSize(12), lambdapool.Parallel(4))
+				lost := 0
+				for i, r := range results {
+					var pool *lambdapool.PoolError
+					switch {
+					case r.Err == nil && len(r.Value) != 2_500_000:
+						t.Errorf("item %d has %d bytes", i, len(r.Value))
+					case r.Err == nil:
+					case i >= 4 || !errors.As(r.Err, &pool) || !errors.Is(pool.Kind, lambdapool.ErrTooLarge) || pool.Outcome != lambdapool.OutcomeRan:
+						t.Error(r.Err)
+					default:
+						lost++
+					}
+					if n := ran[i].Load(); n != 1 && (tt.lost > 0 || i >= 4) {
+						t.Errorf("item %d ran %d times", i, n)
+					}
+				}
+				if lost != tt.lost {
+					t.Errorf("%d results are lost, want %d", lost, tt.lost)
+				}
+			})
+		})
+	}
+}
+
+// withoutStore is a backend as it is without an object store.
+type withoutStore struct{ lambdapool.Backend }

@@ -3,12 +3,10 @@ package lambdapool
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"hash/fnv"
 	"slices"
 
 	"github.com/lambdapool/lambdapool/internal/detached"
+	"github.com/lambdapool/lambdapool/internal/registry"
 )
 
 // Encoded is what travels of a call: its arguments, or its result, as package codec
@@ -30,7 +28,7 @@ func (e *Executor) AttachEncoded(ctx context.Context, id string, opts ...MapOpti
 	if e == nil {
 		return nil, errNoExecutor()
 	}
-	return attachTo[Encoded](ctx, e, func(m *detached.Manifest) (*Function, error) {
+	return attachTo[Encoded](ctx, e, func(m *detached.Manifest) (*registry.Function, error) {
 		return Foreign{Name: m.Func, Shape: m.Shape, Signature: m.Signature}.function()
 	}, id, opts)
 }
@@ -46,7 +44,7 @@ func (e *Executor) MapDetachedEncoded(ctx context.Context, fn Foreign, args []En
 	if err != nil {
 		return nil, err
 	}
-	s, err := submissionOf(ctx, e, f, opts)
+	s, err := startingOf(ctx, e, f, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -60,30 +58,17 @@ func (e *Executor) MapDetachedEncoded(ctx context.Context, fn Foreign, args []En
 }
 
 // function returns f as executors handle functions. It cannot be called.
-func (f Foreign) function() (*Function, error) {
-	err := checkName(f.Name)
-	if err == nil && f.Signature == "" {
-		err = errors.New("the signature is empty")
-	}
+func (f Foreign) function() (*registry.Function, error) {
+	known, err := registry.NewForeign(f.Name, f.Shape, f.Signature)
 	if err != nil {
 		return nil, callError("name the function", "", ErrBadArguments, err, "")
 	}
-	return &Function{name: f.Name, shape: f.Shape, signature: f.Signature, fingerprint: fingerprint(f.Name, f.Signature)}, nil
+	return known, nil
 }
-
-// foreign reports whether this program was not compiled with f.
-func (f *Function) foreign() bool { return f.call == nil }
 
 // keep makes data the value of a call of a foreign function.
 func (v *Encoded) keep(data []byte, own bool) {
 	if *v = data; !own {
 		*v = bytes.Clone(data)
 	}
-}
-
-// fingerprint hashes what client and agent must agree on.
-func fingerprint(name, signature string) uint64 {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%s\n%s", name, signature)
-	return h.Sum64()
 }

@@ -243,3 +243,50 @@ func ExampleRun_Open() {
 	fmt.Println(n, err)
 	// Output: 6000000 <nil>
 }
+
+func ExampleRun_RetryFailed() {
+	ctx := context.Background()
+	e, err := lambdapool.New(inproc.New(), lambdapool.WithOwnedBackend())
+	if err != nil {
+		panic(err)
+	}
+	defer e.Close()
+	run, err := lambdapool.MapDetached(ctx, e, shout, []string{"one", "", "three"}, lambdapool.RunName("loud"))
+	if err != nil {
+		panic(err)
+	}
+	_, err = run.Wait(ctx)
+	fmt.Println(err)
+	again, err := run.RetryFailed(ctx) // once the function has been mended and deployed
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(again.ID(), "has", again.Len(), "call of", again.Info().RetryOf)
+	// Output:
+	// item 1: lambdapool: call example.shout: nothing to shout
+	// loud.retry-1 has 1 call of loud
+}
+
+func ExampleRun_Position() {
+	ctx := context.Background()
+	e, err := lambdapool.New(inproc.New(), lambdapool.WithOwnedBackend())
+	if err != nil {
+		panic(err)
+	}
+	defer e.Close()
+	run, err := lambdapool.MapDetached(ctx, e, shout, []string{"one", "", "three", ""})
+	if err != nil {
+		panic(err)
+	}
+	_, _ = run.Wait(ctx) // two fail
+	again, err := run.RetryFailed(ctx)
+	if err != nil {
+		panic(err)
+	}
+	for i := range again.Len() {
+		fmt.Println("call", i, "is call", again.Position(i), "of the run")
+	}
+	// Output:
+	// call 0 is call 1 of the run
+	// call 1 is call 3 of the run
+}

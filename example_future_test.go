@@ -145,3 +145,21 @@ func ExampleWait() {
 	fmt.Println(len(done), "done,", len(pending), "pending")
 	// Output: 1 done, 1 pending
 }
+
+func ExampleFuture_String() {
+	pool := mustPool()
+	defer pool.Close()
+	f := lambdapool.Submit(context.Background(), pool, square, 4)
+	<-f.Done()
+	fmt.Println(f)
+	// Output: Future(square: done)
+}
+
+func ExampleFuture_Format() {
+	pool := mustPool()
+	defer pool.Close()
+	f := lambdapool.Submit(context.Background(), pool, root, -4)
+	<-f.Done()
+	fmt.Printf("%+v", f)
+	// Output: Future(root: failed: lambdapool: call root: no real root of -4)
+}

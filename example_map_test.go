@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/lambdapool/lambdapool"
 )
@@ -110,12 +109,12 @@ func ExampleChunkSize() {
 func ExampleParallel() {
 	pool := mustPool()
 	defer pool.Close()
-	// A function that waits for a network can have many items at once in each agent.
-	waits := slices.Repeat([]time.Duration{20 * time.Millisecond}, 50)
-	start := time.Now()
-	_, err := lambdapool.Map(context.Background(), pool, wait, waits, lambdapool.ChunkSize(50), lambdapool.Parallel(50))
-	fmt.Println(err, time.Since(start) < 50*20*time.Millisecond)
-	// Output: <nil> true
+	// A function that waits for a network can have many items at once in each agent. This one waits for
+	// the other 49 items.
+	met.Add(50)
+	_, err := lambdapool.Map(context.Background(), pool, meet, make([]int, 50), lambdapool.ChunkSize(50), lambdapool.Parallel(50))
+	fmt.Println(err)
+	// Output: <nil>
 }
 
 func ExampleProgress() {
@@ -125,13 +124,70 @@ func ExampleProgress() {
 	_, err := lambdapool.Map(context.Background(), pool, square, []int{1, 2, 3},
 		lambdapool.Progress(func(s lambdapool.Snapshot) {
 			if s.Final {
-				fmt.Printf("%d of %d done, %d failed\n", s.Done, s.Total, s.Failed)
+				fmt.Printf("%d of %d done, %d failed, %d canceled\n", s.Done, s.Total, s.Failed, s.Canceled)
 			}
 		}))
 	fmt.Println(err)
 	// Output:
-	// 3 of 3 done, 0 failed
+	// 3 of 3 done, 0 failed, 0 canceled
 	// <nil>
+}
+
+func ExampleTotal() {
+	pool := mustPool()
+	defer pool.Close()
+	lines := slices.Values([]int{1, 2, 3}) // of a file, say, of which it is known how many it has
+	sum := 0
+	for n, err := range lambdapool.Stream(context.Background(), pool, square, lines, lambdapool.Total(3),
+		lambdapool.Progress(func(s lambdapool.Snapshot) {
+			if s.Final {
+				fmt.Printf("%d of %d done\n", s.Done, s.Total)
+			}
+		})) {
+		if err == nil {
+			sum += n
+		}
+	}
+	fmt.Println(sum)
+	// Output:
+	// 3 of 3 done
+	// 14
+}
+
+func ExampleMapResults() {
+	pool := mustPool()
+	defer pool.Close()
+	results, err := lambdapool.MapResults(context.Background(), pool, root, []float64{4, -9, 16})
+	for _, r := range results {
+		fmt.Println(r.Index, r.Value, r.Err)
+	}
+	fmt.Println(err) // of the run as a whole
+	// Output:
+	// 0 2 <nil>
+	// 1 0 item 1: lambdapool: call root: no real root of -9
+	// 2 4 <nil>
+	// <nil>
+}
+
+func ExampleStarMapResults() {
+	pool := mustPool()
+	defer pool.Close()
+	results, err := lambdapool.StarMapResults(context.Background(), pool, "repeat", [][]any{{"a", 2}, {"b"}})
+	fmt.Println(results[0].Value, errors.Is(results[1].Err, lambdapool.ErrBadArguments), err)
+	// Output: aa true <nil>
+}
+
+func ExampleItemErrors() {
+	pool := mustPool()
+	defer pool.Close()
+	args := []float64{4, -9, 16, -25}
+	_, err := lambdapool.Map(context.Background(), pool, root, args, lambdapool.ContinueOnError())
+	for item := range lambdapool.ItemErrors(fmt.Errorf("compute roots: %w", err)) {
+		fmt.Println(args[item.Index], "|", item.Err)
+	}
+	// Output:
+	// -9 | lambdapool: call root: no real root of -9
+	// -25 | lambdapool: call root: no real root of -25
 }
 
 func ExampleWithBudget() {
@@ -146,4 +202,34 @@ func ExampleWithBudget() {
 	// Output:
 	// <nil>
 	// lambdapool: map square: bad arguments: WithBudget({GBSeconds:0 Dollars:-5}): must be positive
+}
+
+func ExampleStreamFrom() {
+	pool := mustPool()
+	defer pool.Close()
+	// A source that fails after two numbers.
+	numbers := func(yield func(int, error) bool) {
+		_ = yield(3, nil) && yield(4, nil) && yield(0, errors.New("the disk is gone"))
+	}
+	for n, err := range lambdapool.StreamFrom(context.Background(), pool, square, numbers) {
+		fmt.Println(n, err)
+	}
+	// Output:
+	// 9 <nil>
+	// 16 <nil>
+	// 0 lambdapool: map square: input failed: the disk is gone (the input was not read to its end)
+}
+
+func ExampleStreamUnorderedFrom() {
+	pool := mustPool()
+	defer pool.Close()
+	numbers := func(yield func(int, error) bool) {
+		_ = yield(3, nil) && yield(0, errors.New("the disk is gone"))
+	}
+	for r := range lambdapool.StreamUnorderedFrom(context.Background(), pool, square, numbers) {
+		fmt.Println(r.Index, r.Value, errors.Is(r.Err, lambdapool.ErrInput))
+	}
+	// Output:
+	// 0 9 false
+	// -1 0 true
 }

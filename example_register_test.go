@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lambdapool/lambdapool"
@@ -15,6 +16,12 @@ import (
 var (
 	errNoRoot = errors.New("no real root")
 
+	spend = lambdapool.Register("spend", func(_ context.Context, n int) (int, error) {
+		if n > 10 {
+			return 0, fmt.Errorf("spend %d: %w", n, &QuotaError{Used: n, Limit: 10})
+		}
+		return n, nil
+	})
 	square = lambdapool.Register("square", func(_ context.Context, n int) (int, error) { return n * n, nil })
 	root   = lambdapool.Register("root", func(_ context.Context, x float64) (float64, error) {
 		if x < 0 {
@@ -30,7 +37,15 @@ var (
 			return "", ctx.Err()
 		}
 	})
+	meet = lambdapool.Register("meet", func(context.Context, int) (struct{}, error) {
+		met.Done()
+		met.Wait()
+		return struct{}{}, nil
+	})
 )
+
+// met counts those who have not come.
+var met sync.WaitGroup
 
 func init() {
 	lambdapool.RegisterError("no-root", errNoRoot)
@@ -114,6 +129,35 @@ func ExampleRegisterErrorIn() {
 	// Output: [empty]
 }
 
+// QuotaError is an error of this program's.
+type QuotaError struct{ Used, Limit int }
+
+func (e *QuotaError) Error() string { return fmt.Sprintf("%d of %d used", e.Used, e.Limit) }
+
+func init() { lambdapool.RegisterErrorType[*QuotaError]() } // in a package that client and agent import
+
+func ExampleRegisterErrorType() {
+	pool := mustPool()
+	defer pool.Close()
+	_, err := lambdapool.Call(context.Background(), pool, spend, 12)
+	var quota *QuotaError
+	if errors.As(err, &quota) {
+		fmt.Println("over by", quota.Used-quota.Limit)
+	}
+	fmt.Println(err)
+	// Output:
+	// over by 2
+	// lambdapool: call spend: spend 12: 12 of 10 used
+}
+
+func ExampleRegisterErrorTypeIn() {
+	registry := lambdapool.NewRegistry()
+	lambdapool.RegisterErrorTypeIn[*QuotaError](registry, "quota")
+	value, ok := registry.ErrorValue(&QuotaError{Used: 3, Limit: 2})
+	fmt.Println(value.Code, ok)
+	// Output: quota true
+}
+
 func ExampleIdempotent() {
 	registry := lambdapool.NewRegistry()
 	lambdapool.RegisterIn(registry, "parse", func(_ context.Context, s string) (int, error) { return len(s), nil },
@@ -129,28 +173,4 @@ func ExampleNewRegistry() {
 	lambdapool.RegisterFuncIn(agent, "add", func(a, b float64) float64 { return a + b })
 	fmt.Println(client.Fingerprint() == agent.Fingerprint())
 	// Output: false
-}
-
-func ExampleRegistry_Functions() {
-	registry := lambdapool.NewRegistry()
-	lambdapool.RegisterFuncIn(registry, "upper", strings.ToUpper)
-	lambdapool.RegisterFuncIn(registry, "fields", strings.Fields)
-	for _, f := range registry.Functions() {
-		fmt.Println(f.Name(), f.Shape())
-	}
-	// Output:
-	// fields func(string) []string
-	// upper func(string) string
-}
-
-func ExampleFunction_Signature() {
-	registry := lambdapool.NewRegistry()
-	type point struct{ X, Y float64 }
-	lambdapool.RegisterFuncIn(registry, "norm", func(p point) float64 { return math.Hypot(p.X, p.Y) })
-	norm, _ := registry.Lookup("norm")
-	fmt.Println(norm.Shape())
-	fmt.Println(norm.Signature())
-	// Output:
-	// func(lambdapool_test.point) float64
-	// func(lambdapool_test.point{X float64; Y float64}) float64
 }

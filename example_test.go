@@ -8,30 +8,30 @@ import (
 	"time"
 
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/backend"
 	"github.com/lambdapool/lambdapool/backend/inproc"
 )
 
-// The examples run on goroutines of this process, inproc; with local.New or
-// awslambda.New in its place they run on agent processes, or on AWS.
+// The URL decides where functions run: "local:" is agent processes of this
+// machine, "lambda://NAME" is AWS. The examples run on goroutines of this process.
 func Example() {
-	backend := inproc.New()
-	defer backend.Close()
-	pool, err := lambdapool.New(backend)
+	ctx := context.Background()
+	pool, err := backend.NewExecutor(ctx, "inproc:")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer pool.Close()
 
-	squares, err := lambdapool.Map(context.Background(), pool, square, []int{1, 2, 3, 4})
+	squares, err := lambdapool.Map(ctx, pool, square, []int{1, 2, 3, 4})
 	fmt.Println(squares, err)
 	// Output: [1 4 9 16] <nil>
 }
 
 func ExampleNew() {
-	backend := inproc.New()
-	defer backend.Close()
-	_, err := lambdapool.New(backend, lambdapool.WithWorkers(-3))
+	b := inproc.New()
+	defer b.Close()
+	_, err := lambdapool.New(b, lambdapool.WithWorkers(-3))
 	fmt.Println(err)
 	// Output: lambdapool: new executor: bad arguments: WithWorkers(-3): must be from 0 to 100000
 }
@@ -115,7 +115,7 @@ func ExampleExecutor_Shutdown() {
 	fmt.Println(err)
 	// Output:
 	// 9 <nil>
-	// lambdapool: submit square: closed (the executor was shut down or closed)
+	// lambdapool: submit square: closed (the executor was shut down or closed: make another with New)
 }
 
 func ExampleExecutor_Close() {
@@ -146,4 +146,12 @@ func ExampleWithRecorder() {
 	_, _ = lambdapool.Map(context.Background(), pool, square, []int{1, 2, 3, 4}, lambdapool.ChunkSize(2))
 	fmt.Println(seen.n.Load(), "invocations")
 	// Output: 2 invocations
+}
+
+func ExampleExecutor_Store() {
+	pool := mustPool()
+	defer pool.Close()
+	list, err := pool.Store().List(context.Background(), "in/", "")
+	fmt.Println(len(list.Objects), err)
+	// Output: 0 <nil>
 }

@@ -1,61 +1,29 @@
 package lambdapool
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"reflect"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/lambdapool/lambdapool/internal/schedule"
+	"github.com/lambdapool/lambdapool/internal/engine"
+	"github.com/lambdapool/lambdapool/internal/english"
+	"github.com/lambdapool/lambdapool/internal/failure"
+	"github.com/lambdapool/lambdapool/internal/nested"
+	"github.com/lambdapool/lambdapool/internal/registry"
 )
 
 // An Executor runs calls of registered functions on a [Backend]. It owns every
 // policy: how many at once, when to try again, when to slow down, when to give
 // up. It is safe for concurrent use. Close it when done; its backend stays
-// open, since several executors may share one.
+// open, since several executors may share one, unless [WithOwnedBackend] hands it over.
 type Executor struct {
-	backend  Backend
-	limits   Limits
-	registry *Registry
-	logger   *slog.Logger
-	recorder Recorder
-	retry    retrier
-	timeout  time.Duration
-	workers  int           // as WithWorkers says, at least 1
-	inline   *sync.Mutex   // set with WithWorkers(0): holds calls in order
-	prefix   string        // of invocation ids
-	sequence atomic.Uint64 // of invocation ids
-	random   func() float64
-	payloads *payloads
-
-	base context.Context // of every attempt and detached run; ends with Close
-	stop context.CancelFunc
-
-	following sync.WaitGroup // what delivers the results of detached runs, and callbacks
-
-	mu        sync.Mutex // guards the rest
-	limiter   *schedule.Limiter
-	ready     readyQueue
-	later     delayQueue // calls that wait for their next attempt
-	expiring  delayQueue // calls that WithTimeout ends
-	live      liveList   // calls that have not ended
-	waiting   int        // items of runs that are in no call
-	hedges    hedges
-	groups    map[<-chan struct{}]*ctxGroup
-	alarm     *time.Timer
-	alarmAt   time.Time     // zero: not set
-	busy      int           // goroutines that run attempts
-	callbacks int           // goroutines that run callbacks
-	closed    bool          // no new calls
-	aborted   bool          // no new attempts either
-	idle      chan struct{} // closed when the last of a closed executor is done
-	stats     Stats
+	core      *engine.Executor
+	registry  *registry.Registry
+	ephemeral sync.Once // warns of detached runs that end with the process
 }
 
 // New returns an executor on b. It sends nothing; a backend that is not
@@ -66,45 +34,72 @@ func New(b Backend, opts ...Option) (*Executor, error) {
 		return nil, callError("new executor", "", ErrBadArguments, errors.New("the backend is nil"),
 			"open one with local.New, inproc.New, awslambda.New or backend.Open")
 	}
-	if faulty, ok := b.(interface{ Err() error }); ok && faulty.Err() != nil {
-		return nil, callError("new executor", "", ErrBadArguments, faulty.Err(), "")
+	limits, store, err := engine.Inspect(b)
+	if err != nil {
+		return nil, callError("new executor", "", ErrBadArguments, err, "")
 	}
-	cfg := config{workers: -1, registry: DefaultRegistry, logger: slog.Default()}
+	cfg := config{level: engine.Level{Max: engine.MaxDepth}, workers: -1, registry: (*registry.Registry)(DefaultRegistry), logger: slog.Default()}
 	for _, opt := range opts {
 		if opt == nil {
-			return nil, callError("new executor", "", ErrBadArguments, errors.New("an option is nil"), "")
+			return nil, callError("new executor", "", ErrBadArguments, errors.New("an option is nil"), "leave it out")
 		}
-		if err := opt(&cfg); err != nil {
+		if err := opt.applyToExecutor(&cfg); err != nil {
 			return nil, callError("new executor", "", ErrBadArguments, err, "")
 		}
 	}
-	limits := b.Limits()
-	e := &Executor{
-		backend:  b,
-		limits:   limits,
-		registry: cfg.registry,
-		logger:   cfg.logger,
-		recorder: cfg.recorder,
-		retry:    newRetrier(cfg.retry),
-		timeout:  cfg.timeout,
-		workers:  cfg.workers,
-		prefix:   newPrefix(),
-		random:   rand.Float64,
-		groups:   map[<-chan struct{}]*ctxGroup{},
-		idle:     make(chan struct{}),
+	if cfg.level.Depth == 0 { // a program's own, not that of a function
+		if always, ok := engine.Ambient().(Option); ok {
+			_ = always.applyToExecutor(&cfg) // it has no mistake that is this program's
+		}
 	}
-	e.payloads = newPayloads(b, limits, e.prefix, !cfg.verbatim, cfg.logger)
-	e.hedges = hedges{policy: cfg.hedging, hedgers: map[*Function]*schedule.Hedger{}}
-	switch {
-	case e.workers == 0:
-		e.inline = new(sync.Mutex)
-		e.workers = 1
-	case e.workers < 0:
-		e.workers = cmp.Or(limits.Workers, 1)
-	}
-	e.limiter = schedule.NewLimiter(e.workers, schedule.Law{Burst: limits.Burst, Ramp: limits.Ramp, Rate: limits.Rate})
-	e.base, e.stop = context.WithCancel(context.Background())
+	e := &Executor{registry: cfg.registry}
+	e.core = engine.New(b, limits, store, engine.Config{
+		Registry:  cfg.registry,
+		Logger:    cfg.logger,
+		Observers: cfg.observers,
+		Hedging:   cfg.hedging,
+		Policy:    engine.Policy{Timeout: cfg.timeout, Attempt: cfg.attemptTimeout, Retry: newRetrier(cfg.retry)},
+		Workers:   cfg.workers,
+		Queue:     cfg.queue,
+		Verbatim:  cfg.verbatim,
+		Owns:      cfg.owns,
+		Level:     cfg.level,
+		Logs:      cfg.logs,
+		Public:    e,
+	})
+	e.core.Opened()
 	return e, nil
+}
+
+// FromContext returns the executor of the deployment that a function runs in, so that it can call other
+// functions, or itself. ctx is the function's. Do not close the executor: it ends with the invocation, and
+// calls that have not ended then end with it. Pass ctx to calls, so that they also have the function's
+// deadline, and end with the function.
+//
+// On package inproc it is the executor that runs the function. On package local, and on Lambda, the function
+// calls itself through its own role: the program imports backend/awslambda/nest, and the role has the right to
+// ("lambdapool create --nested"). On Cloud Run the program imports backend/cloudrun/nest, and the service's
+// account may invoke it. Client and agent must both have the import.
+//
+// The client's workers are shared out, so that calls at each depth get one although functions wait for them:
+// see [WithMaxDepth]. Calls of a function have the workers that came with its invocation. What can never have a
+// worker fails at once with [ErrBadArguments].
+//
+// The error is a [PoolError] with [ErrBadArguments] whose hint names what is missing: ctx is not a function's, the
+// import, or room. It has [ErrAccessDenied] where the function's own identity may not look at its deployment. It blocks at an agent's first call, while it reads the platform's credentials.
+func FromContext(ctx context.Context) (*Executor, error) {
+	e, err := nested.Executor(ctx, func(in nested.Inside) (nested.Opened, error) {
+		level := option(func(c *config) error { c.level = in.Level; return nil })
+		e, err := New(in.Backend, WithRegistry((*Registry)(in.Registry)), WithWorkers(in.Workers()), level)
+		if err != nil {
+			return nested.Opened{}, err
+		}
+		return nested.Opened{Closer: e, Spent: e.core.Spent}, nil
+	})
+	if err != nil {
+		return nil, public(nil, nil, err)
+	}
+	return e.(*Executor), nil
 }
 
 // Submit calls fn with args and returns at once with a [Future]. fn is a
@@ -115,35 +110,50 @@ func New(b Backend, opts ...Option) (*Executor, error) {
 // ctx covers the whole call: when it ends, so does the call. Submit never
 // panics on the caller's mistake; the Future has failed with a [PoolError]
 // then: [ErrNotRegistered], [ErrBadArguments], [ErrEncode], [ErrClosed],
-// [ErrCanceled] or [ErrTimeout]. It blocks only under WithWorkers(0).
+// [ErrCanceled] or [ErrTimeout]. It blocks only under WithWorkers(0), and where [WithQueue]
+// bounds the queue.
+//
+// A function that submits with its context to the executor that it runs on lends its worker to its
+// calls while it waits for them: see [FromContext]. Where all workers are held by functions that wait
+// for calls made with other contexts, on package inproc, those that are not in flight fail with
+// [ErrBadArguments] instead of hanging.
 func (e *Executor) Submit(ctx context.Context, fn any, args ...any) *Future[any] {
+	return e.submit(ctx, true, fn, args)
+}
+
+// submit is Submit, and may wait for room in the queue.
+func (e *Executor) submit(ctx context.Context, wait bool, fn any, args []any) *Future[any] {
 	f := new(Future[any])
 	if e == nil {
-		f.fail(errNoExecutor())
+		f.p.Fail(errNoExecutor())
 		return f
 	}
 	function, data, err := e.prepare(ctx, fn, args)
-	e.accept(&f.promise, f, ctx, function, data, err)
+	e.core.Accept(&f.p, (*future[any])(f), ctx, function, data, wait, err)
 	return f
 }
 
 // Submit is the typed form of [Executor.Submit]: the compiler checks argument
 // and result.
 func Submit[A, R any](ctx context.Context, e *Executor, fn *Func[A, R], arg A) *Future[R] {
+	return submit(ctx, e, true, fn, arg)
+}
+
+func submit[A, R any](ctx context.Context, e *Executor, wait bool, fn *Func[A, R], arg A) *Future[R] {
 	f := new(Future[R])
 	if e == nil {
-		f.fail(errNoExecutor())
+		f.p.Fail(errNoExecutor())
 		return f
 	}
-	function, err := e.registry.own(fn.registered())
+	function, err := e.own(fn.registered())
 	if err == nil {
 		err = e.check(ctx, function)
 	}
 	var data []byte
 	if err == nil {
-		data, err = function.encodeArgs([]reflect.Value{reflect.ValueOf(&arg).Elem()})
+		data, err = registry.Encode(function, []reflect.Value{reflect.ValueOf(&arg).Elem()})
 	}
-	e.accept(&f.promise, f, ctx, function, data, err)
+	e.core.Accept(&f.p, (*future[R])(f), ctx, function, data, wait, err)
 	return f
 }
 
@@ -154,9 +164,9 @@ func Call[A, R any](ctx context.Context, e *Executor, fn *Func[A, R], arg A) (R,
 }
 
 // check says whether f may be called with ctx.
-func (e *Executor) check(ctx context.Context, f *Function) error {
+func (e *Executor) check(ctx context.Context, f *registry.Function) error {
 	if ctx == nil {
-		return callError("submit", f.name, ErrBadArguments, errors.New("the context is nil"), "pass context.Background()")
+		return callError("submit", f.Name(), ErrBadArguments, errors.New("the context is nil"), "pass context.Background()")
 	}
 	return nil
 }
@@ -166,115 +176,45 @@ func errNoExecutor() error {
 }
 
 // prepare resolves and encodes a dynamic call.
-func (e *Executor) prepare(ctx context.Context, fn any, args []any) (*Function, []byte, error) {
-	f, err := e.registry.resolve(fn)
+func (e *Executor) prepare(ctx context.Context, fn any, args []any) (*registry.Function, []byte, error) {
+	f, err := e.resolve(fn)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := e.check(ctx, f); err != nil {
 		return f, nil, err
 	}
-	values, err := f.bind(args)
+	values, err := registry.Bind(f, args)
 	if err != nil {
 		return f, nil, err
 	}
-	data, err := f.encodeArgs(values)
+	data, err := registry.Encode(f, values)
 	return f, data, err
-}
-
-// accept takes a call in, or fails it with err or what else stands against it.
-func (e *Executor) accept(p *promise, to sink, ctx context.Context, f *Function, args []byte, err error) {
-	p.exec, p.fn = e, f
-	if err == nil && ctx.Err() != nil {
-		kind, cause := contextKind(ctx)
-		err = callError("submit", f.name, kind, cause, "")
-	}
-	if err != nil {
-		p.fail(err)
-		return
-	}
-	c := &call{promise: p, sink: to, args: args, accepted: time.Now()}
-	p.call = c
-	e.mu.Lock()
-	if e.closed {
-		e.mu.Unlock()
-		p.fail(callError("submit", f.name, ErrClosed, nil, "the executor was shut down or closed"))
-		return
-	}
-	e.stats.Submitted++
-	e.admit(c, ctx)
-	if e.inline != nil {
-		e.mu.Unlock()
-		e.runInline(c)
-		return
-	}
-	e.ready.calls.push(c)
-	e.dispatch()
-	e.mu.Unlock()
-}
-
-// admit makes c a live call, bounded by ctx and WithTimeout. e.mu is held.
-func (e *Executor) admit(c *call, ctx context.Context) {
-	e.live.add(c)
-	if e.timeout > 0 {
-		c.due = c.accepted.Add(e.timeout)
-		e.expiring.push(c, c.due, e.live.n)
-		e.wake(c.due)
-	}
-	if at, ok := ctx.Deadline(); ok && (c.due.IsZero() || at.Before(c.due)) {
-		c.due = at
-	}
-	e.join(c, ctx)
-}
-
-// forget takes an ended call out of every list.
-func (e *Executor) forget(c *call) {
-	if c.detached {
-		return
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.live.remove(c)
-	e.leave(c)
-	for _, inv := range c.flights {
-		inv.cancel()
-	}
-	e.payloads.discard(&c.parcel)
-	e.settleIdle()
-}
-
-// settleIdle tells Shutdown and Close when nothing is left. e.mu is held.
-func (e *Executor) settleIdle() {
-	if e.closed && e.live.n == 0 && e.waiting == 0 && e.busy == 0 && e.callbacks == 0 {
-		select {
-		case <-e.idle:
-		default:
-			close(e.idle)
-		}
-	}
 }
 
 // Shutdown refuses new calls and waits for those accepted, and for their
 // callbacks. When ctx ends first, it returns a [PoolError] that wraps
 // ctx.Err(), and the calls go on; Close ends them. Safe to call repeatedly.
+// [Executor.Drain] does not wait for what no worker has taken.
 func (e *Executor) Shutdown(ctx context.Context) error {
-	e.mu.Lock()
-	e.closed = true
-	e.settleIdle()
-	e.mu.Unlock()
+	return e.idle(ctx, e.core.Shut())
+}
+
+// idle waits until the executor, which takes no new calls, has none left.
+func (e *Executor) idle(ctx context.Context, idle <-chan struct{}) error {
 	select {
-	case <-e.idle:
+	case <-idle:
 		return nil
 	default:
 	}
 	select {
-	case <-e.idle:
+	case <-idle:
 		return nil
 	case <-ctx.Done():
-		kind, cause := contextKind(ctx)
+		kind, cause := failure.Context(ctx)
 		stats := e.Stats()
 		err := callError("shutdown", "", kind, cause,
-			fmt.Sprintf("%d calls are left; Close cancels them", stats.Queued+stats.Running))
+			fmt.Sprintf("left: %s; Close cancels them", english.Count(int(stats.Queued+stats.Running), "call")))
 		err.Outcome = OutcomeUnknown
 		return err
 	}
@@ -282,60 +222,45 @@ func (e *Executor) Shutdown(ctx context.Context) error {
 
 // Close refuses new calls, ends those left with [ErrCanceled] (which also match
 // [ErrClosed]) and waits until nothing of the executor runs. The backend stays
-// open. It returns nil, and may be called repeatedly.
-func (e *Executor) Close() error {
-	e.mu.Lock()
-	e.closed, e.aborted = true, true
-	calls := claimed(e.live.all())
-	lanes := append([]*lane(nil), e.ready.lanes...)
-	e.settleIdle()
-	e.mu.Unlock()
-	for _, l := range lanes {
-		l.stop(callError("call", l.fn.name, ErrCanceled, ErrClosed, ""))
-	}
-	for _, c := range calls {
-		c.abandon(ErrCanceled, ErrClosed, "")
-	}
-	e.stop()
-	<-e.idle
-	e.following.Wait()
-	e.payloads.close()
-	e.mu.Lock()
-	if e.alarm != nil {
-		e.alarm.Stop()
-	}
-	e.ready, e.later, e.expiring, e.hedges = readyQueue{}, delayQueue{}, delayQueue{}, hedges{}
-	e.mu.Unlock()
-	return nil
+// open, unless the executor owns it ([WithOwnedBackend]): then Close closes it
+// last, and returns its error. Otherwise it returns nil. It may be called repeatedly.
+func (e *Executor) Close() error { return public(nil, e.registry, e.core.Close()) }
+
+// Store returns the object store of the executor's backend, as the backend has it, or nil where none is
+// configured. Use it for what is to lie beside the payloads of calls: inputs for package splits, for
+// one. What a call of it does wrong, such as to panic, is an error of that call.
+func (e *Executor) Store() Store { return e.core.Ground().Payloads.Store }
+
+// Stats counts what an [Executor] has done since it was made. Submitted = Queued + Running +
+// Succeeded + FunctionErrors + PoolErrors.
+//
+// The items of maps and streams are calls. The counts of invocations are of requests, each of
+// which may carry many calls. Detached runs are counted nowhere here: see [RunState].
+type Stats struct {
+	Submitted      int64 // calls accepted
+	Queued         int64 // calls waiting for a worker or for their next attempt, now
+	Running        int64 // calls in flight, now
+	Succeeded      int64 // calls that ended in a value
+	FunctionErrors int64 // calls that ended in a FunctionError
+	PoolErrors     int64 // calls that ended in a PoolError, canceled ones included
+	Canceled       int64 // those of PoolErrors that match ErrCanceled
+
+	Invocations int64         // requests sent
+	Retries     int64         // calls sent again after an attempt that was no throttle
+	Throttles   int64         // requests refused by the platform
+	Hedges      int64         // requests that were duplicates of slow ones
+	ColdStarts  int64         // invocations that began a new agent
+	Sent        int64         // payload bytes of all requests
+	Received    int64         // payload bytes of all replies
+	Run         time.Duration // time in the functions, as the agents measured it
+	Billed      time.Duration // time charged, where the platform says
+
+	InFlight      int64 // requests in flight, now
+	Limit         int64 // of them, how many there may be now: workers, or fewer by what throttles have taught
+	StoreSent     int64 // bytes of arguments put into the object store
+	StoreReceived int64 // bytes of results read from it
 }
 
-// runCallbacks runs a call's callbacks on a goroutine, so that a slow one
-// holds up no worker.
-func (e *Executor) runCallbacks(name string, callbacks []func()) {
-	e.mu.Lock()
-	e.callbacks++
-	e.mu.Unlock()
-	e.following.Go(func() {
-		for _, f := range callbacks {
-			e.contain("OnDone", name, f)
-		}
-		e.mu.Lock()
-		e.callbacks--
-		e.settleIdle()
-		e.mu.Unlock()
-	})
-}
-
-// contain runs a user's callback and logs its panic.
-func (e *Executor) contain(what, name string, f func()) {
-	defer func() {
-		if p := recover(); p != nil {
-			logger := slog.Default()
-			if e != nil {
-				logger = e.logger
-			}
-			logger.Error("lambdapool: panic in callback", "callback", what, "func", name, "panic", p)
-		}
-	}()
-	f()
-}
+// Stats returns the counts so far, all of one moment. It does not block. For how they came
+// about, use [WithRecorder].
+func (e *Executor) Stats() Stats { return Stats(e.core.Stats()) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -189,5 +190,81 @@ func TestCallbackMayUseThePool(t *testing.T) {
 	})
 	if v := <-got; v != 4 {
 		t.Errorf("got %d, want 4", v)
+	}
+}
+
+// A Future can be printed at any time, with any verb.
+func TestFuturePrints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := pool(t, lambdapool.WithWorkers(1))
+		running := lambdapool.Submit(t.Context(), e, sleep, time.Second)
+		queued := lambdapool.Submit(t.Context(), e, sleep, time.Second)
+		canceled := lambdapool.Submit(t.Context(), e, sleep, time.Second)
+		failed := lambdapool.Submit(t.Context(), e, half, -1)
+		canceled.Cancel()
+		synctest.Wait()
+		var none *lambdapool.Future[int]
+		check := func(want string, f any) {
+			t.Helper()
+			for _, verb := range []string{"%v", "%s", "%+v", "%#v", "%d"} {
+				if got := fmt.Sprintf(verb, f); got != want {
+					t.Errorf("%s = %s, want %s", verb, got, want)
+				}
+			}
+			if got, want := fmt.Sprintf("%q", f), fmt.Sprintf("%q", want); got != want {
+				t.Errorf("%%q = %s, want %s", got, want)
+			}
+		}
+		check("Future(test.sleep: running)", running)
+		check("Future(test.sleep: queued)", queued)
+		check("Future(test.sleep: canceled: "+canceled.Err().Error()+")", canceled)
+		time.Sleep(time.Minute)
+		check("Future(test.sleep: done)", running)
+		check("Future(test.half: failed: lambdapool: call test.half: half of -1: negative)", failed)
+		check("Future(nil)", none)
+		check("Future(failed: lambdapool: submit: bad arguments: the executor is nil (make one with New))", lambdapool.Submit(t.Context(), nil, double, 1))
+	})
+}
+
+// The race detector sees whether printing a call disturbs it.
+func TestFuturesArePrintedWhileTheyRun(t *testing.T) {
+	e := pool(t)
+	for range 100 {
+		f := lambdapool.Submit(t.Context(), e, double, 1)
+		for range 5 {
+			for _, verb := range []string{"%v", "%+v", "%#v", "%d", "%s"} {
+				if got := fmt.Sprintf(verb, f); !strings.HasPrefix(got, "Future(test.double: ") {
+					t.Fatal(got)
+				}
+			}
+		}
+		if _, err := f.Result(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A nil future is one that has failed, wherever it is used.
+func TestNilFuture(t *testing.T) {
+	t.Parallel()
+	var f *lambdapool.Future[int]
+	_, err := f.Result(t.Context())
+	wantErr(t, err, lambdapool.ErrBadArguments)
+	wantErr(t, f.Err(), lambdapool.ErrBadArguments)
+	<-f.Done()
+	told := false
+	f.OnDone(func(*lambdapool.Future[int]) { told = true })
+	if f.Cancel() || !told || f.Stats() != (lambdapool.CallStats{}) {
+		t.Error("a nil future was canceled, told nobody, or has stats")
+	}
+	good := lambdapool.Submit(t.Context(), pool(t), double, 1)
+	done, pending := lambdapool.Wait(t.Context(), lambdapool.AllCompleted, good, nil, good)
+	if len(done) != 3 || len(pending) != 0 {
+		t.Errorf("%d futures are done and %d pending, want all three done", len(done), len(pending))
+	}
+	_, err = lambdapool.Collect(t.Context(), good, nil)
+	wantErr(t, err, lambdapool.ErrBadArguments)
+	if i := itemIndex(t, err); i != 1 {
+		t.Errorf("the error is of future %d, want 1", i)
 	}
 }

@@ -164,7 +164,7 @@ func TestProgress(t *testing.T) {
 			t.Error("no error")
 		}
 		last := seen[len(seen)-1]
-		if !last.Final || last.Total != 9 || last.Items != 9 || last.Done != 9 || last.Failed != 2 || last.Running != 0 || last.Queued != 0 {
+		if !last.Final || last.Total != 9 || last.Items != 9 || last.Done != 7 || last.Failed != 2 || last.Running != 0 || last.Queued != 0 {
 			t.Errorf("last snapshot = %+v", last)
 		}
 		if last.GBSeconds != 9 || last.Cost <= 0 || last.Billed != 9*time.Second || last.Invocations != 9 {
@@ -174,7 +174,7 @@ func TestProgress(t *testing.T) {
 			t.Errorf("%d snapshots", len(seen))
 		}
 		for i, s := range seen {
-			if s.Done+s.Running+s.Queued != s.Items || i > 0 && s.Done < seen[i-1].Done || s.Final != (i == len(seen)-1) {
+			if s.Done+s.Failed+s.Canceled+s.Running+s.Queued != s.Items || i > 0 && s.Done < seen[i-1].Done || s.Final != (i == len(seen)-1) {
 				t.Errorf("snapshot %d = %+v", i, s)
 			}
 		}

@@ -4,7 +4,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"time"
+
+	"github.com/lambdapool/lambdapool/internal/contain"
+	"github.com/lambdapool/lambdapool/internal/engine"
+	"github.com/lambdapool/lambdapool/internal/failure"
+	"github.com/lambdapool/lambdapool/internal/journaled"
+	"github.com/lambdapool/lambdapool/internal/registry"
 )
 
 // ErrJournal says that the record of a run cannot be read or written, or is of another
@@ -13,7 +18,9 @@ var ErrJournal = errors.New("journal")
 
 // A Journal keeps what became of the items of runs, so that a run that was cut
 // short can go on. Package journal has one in a directory, journal.WithJournal;
-// implement it to keep runs elsewhere.
+// implement it to keep runs elsewhere. A method of it, or of its log, that panics or
+// ends its goroutine ends the run with [ErrJournal], and so does one that has not
+// returned five seconds after the run's context has ended.
 type Journal interface {
 	// Open begins the record of a run, or continues the one there is. Its error
 	// ends the run before anything is sent.
@@ -66,10 +73,14 @@ type JournalEntry struct {
 // [ErrThrottled], [ErrTimeout], and whatever matches context.Canceled or
 // context.DeadlineExceeded. Items that were in flight at a crash are run again.
 //
+// Items that have a recorded error keep it, and a line in the log says how many. To run them again, once the
+// function has been mended, give package journal's option RetryFailed: journal.WithJournal(dir,
+// journal.RetryFailed()). A detached run has [Run.RetryFailed].
+//
 // Results are held back until they are recorded, many at once. When that fails,
 // the run ends with [ErrJournal]; nothing is delivered that was not recorded.
 func Journaled(j Journal) MapOption {
-	return func(c *mapConfig) error {
+	return mapOption(func(c *mapConfig) error {
 		switch {
 		case j == nil:
 			return errors.New("Journaled: the journal is nil")
@@ -78,7 +89,7 @@ func Journaled(j Journal) MapOption {
 		}
 		c.journal = j
 		return nil
-	}
+	})
 }
 
 // openJournal opens the run's record.
@@ -86,36 +97,81 @@ func (m *mapping[R]) openJournal() error {
 	if m.cfg.journal == nil {
 		return nil
 	}
-	log, err := m.cfg.journal.Open(JournalRun{Func: m.fn.name, Shape: m.fn.shape, Fingerprint: m.fn.fingerprint})
-	if err != nil {
-		return callError("map", m.fn.name, ErrJournal, err, "")
+	log, err := contain.Value(m.parent, "Journal.Open", m.cfg.journal, func() (JournalLog, error) {
+		return m.cfg.journal.Open(JournalRun{Func: m.fn.Name(), Shape: m.fn.Shape(), Fingerprint: m.fn.Fingerprint()})
+	})
+	err = m.e.core.Complain(m.fn.Name(), err)
+	if err == nil && log == nil {
+		err = fmt.Errorf("Open of %T returned neither a log nor an error", m.cfg.journal)
 	}
-	m.journal = &recording[R]{m: m, log: log, wake: make(chan struct{}, 1), ended: make(chan struct{})}
-	go m.journal.write()
+	if err != nil {
+		return callError("map", m.fn.Name(), ErrJournal, err, "")
+	}
+	m.journal = &record[R]{log: log, Recording: journaled.Start(journaled.Config[JournalEntry, []Result[R]]{
+		Commit: m.commit, Refuse: m.refuseAll,
+		Stop: func(why *failure.Pool) {
+			m.lane.Stop(why)
+			m.cancel()
+		},
+		Hand: func(batches [][]Result[R]) { m.ended.Hand(batches...) },
+	})}
 	return nil
 }
 
-// A recording is the way of results through the journal. Workers leave what has
-// ended; one goroutine commits all there is and then hands it to the consumer,
-// so that a slow disk makes commits larger and not more.
-type recording[R any] struct {
-	m     *mapping[R]
-	log   JournalLog
-	wake  chan struct{} // holds an entry when there is something to do
-	ended chan struct{} // closed when the writer has returned
-	done  bool          // the feeder has seen the journal's last entry
+// A record is a run's journal, and the way of results through it.
+type record[R any] struct {
+	*journaled.Recording[JournalEntry, []Result[R]]
+	log  JournalLog
+	done bool // the feeder has seen the journal's last entry
+	old  int  // items that have failed in an earlier run, and have its errors
+}
 
-	// Guarded by m.mu.
-	entries [][]JournalEntry
-	batches [][]Result[R]    // of the entries, not yet recorded
-	free    [][]JournalEntry // groups to use again
-	failed  error            // why nothing is recorded any more
-	closed  bool
+// commit has the journal record entries.
+func (m *mapping[R]) commit(entries [][]JournalEntry) *failure.Pool {
+	log := m.journal.log
+	_, err := contain.Value(m.ctx, "JournalLog.Commit", log, func() (struct{}, error) { return struct{}{}, log.Commit(entries) })
+	if err = m.e.core.Complain(m.fn.Name(), err); err == nil {
+		return nil
+	}
+	return &failure.Pool{
+		Op: "record", Func: m.fn.Name(), Kind: ErrJournal, Err: err,
+		Hint: "put that right and run again: what is recorded is kept, the rest is run again",
+	}
+}
+
+// refuseAll makes why what became of all items of batch.
+func (m *mapping[R]) refuseAll(batch []Result[R], why *failure.Pool) []Result[R] {
+	for i := range batch {
+		batch[i] = Result[R]{Index: batch[i].Index, Err: &ItemError{Index: batch[i].Index, Err: m.public(why)}}
+	}
+	return batch
+}
+
+// closeJournal waits until all is recorded, and lets the log go.
+func (m *mapping[R]) closeJournal() {
+	m.journal.Close()
+	log, logger := m.journal.log, m.e.core.Ground().Logger
+	if old := m.journal.old; old > 0 {
+		logger.Warn("lambdapool: items were not run: an earlier run has recorded their errors", "func", m.fn.Name(), "items", old,
+			"hint", "journal.RetryFailed() runs them again")
+	}
+	if _, err := contain.Value(m.ctx, "JournalLog.Close", log, func() (struct{}, error) { return struct{}{}, log.Close() }); err != nil {
+		logger.Warn("lambdapool: close journal", "func", m.fn.Name(), "err", err)
+	}
+}
+
+// unrecorded returns why the journal ended the run, if it did.
+func (m *mapping[R]) unrecorded() *failure.Pool {
+	if m.journal == nil {
+		return nil
+	}
+	return m.journal.Failed()
 }
 
 // identify returns what stands for encoded arguments: themselves and their
 // length where there is room, which costs next to nothing, otherwise a hash.
-func identify(args []byte) (id [16]byte) {
+func (m *mapping[R]) identify(args []byte) (id [16]byte) {
+	args = registry.Identity(m.fn, args)
 	if last := len(id) - 1; len(args) <= last {
 		copy(id[:], args)
 		id[last] = byte(len(args))
@@ -125,208 +181,98 @@ func identify(args []byte) (id [16]byte) {
 	return [16]byte(sum[:len(id)])
 }
 
-// group returns an empty group, of room for n entries where there was none to
-// use again.
-func (j *recording[R]) group(n int) []JournalEntry {
-	j.m.mu.Lock()
-	defer j.m.mu.Unlock()
-	last := len(j.free) - 1
-	if last < 0 {
-		return make([]JournalEntry, 0, n)
-	}
-	group := j.free[last]
-	j.free = j.free[:last]
-	return group
-}
-
-// recycle takes the groups of a commit.
-func (j *recording[R]) recycle(groups [][]JournalEntry) {
-	for i := range groups {
-		clear(groups[i])
-		groups[i] = groups[i][:0]
-	}
-	j.m.mu.Lock()
-	defer j.m.mu.Unlock()
-	if len(j.free) < len(groups) { // as many as one commit had
-		j.free = groups
-	}
-}
-
-// enter appends the record of an item, if its end is final.
-func (j *recording[R]) enter(entries []JournalEntry, it *laneItem, data []byte, err error) []JournalEntry {
-	if err != nil {
+// record appends the record of an item to entries, if its end is final.
+func (m *mapping[R]) record(entries []JournalEntry, it *engine.Item, reply engine.Reply) []JournalEntry {
+	data := reply.Value
+	if reply.Err != nil {
 		var final bool
-		if data, final = j.m.e.encodeFinal(j.m.fn, err); !final {
+		if data, final = journaled.EncodeFinal(m.fn, reply.Err); !final {
 			return entries
 		}
 	}
-	return append(entries, JournalEntry{Index: it.index, Args: identify(it.args), Failed: err != nil, Data: data})
+	return append(entries, JournalEntry{Index: it.Index, Args: m.identify(it.Args), Failed: reply.Err != nil, Data: data})
 }
 
-// add takes results to be delivered once entries are recorded.
-func (j *recording[R]) add(entries []JournalEntry, batch []Result[R]) {
-	j.m.mu.Lock()
-	if len(entries) > 0 {
-		j.entries = append(j.entries, entries)
-	}
-	j.batches = append(j.batches, batch)
-	j.m.mu.Unlock()
-	signal(j.wake)
+// recalled is what the journal has of an item.
+type recalled struct {
+	entry  JournalEntry
+	found  bool
+	broken *failure.Pool // the run's end
 }
 
-// commitInterval is from one commit to the next at least, where results come
-// faster: a disk that is quick to commit would be told of each alone, which costs
-// more of the processor than of the disk. Less is hardly cheaper.
-const commitInterval = 5 * time.Millisecond
-
-// write records what has ended until the run is over.
-func (j *recording[R]) write() {
-	defer close(j.ended)
-	var last time.Time
-	for range j.wake {
-		if wait := time.Until(last.Add(commitInterval)); wait > 0 && !j.idle() {
-			<-time.After(wait)
-		}
-		j.m.mu.Lock()
-		entries, batches, failed, closed := j.entries, j.batches, j.failed, j.closed
-		j.entries, j.batches = nil, nil
-		j.m.mu.Unlock()
-		if failed == nil && len(entries) > 0 {
-			if err := j.log.Commit(entries); err != nil {
-				failed = &PoolError{
-					Op: "record", Func: j.m.fn.name, Kind: ErrJournal, Err: err,
-					Hint: "put that right and run again: what is recorded is kept, the rest is run again",
-				}
-				j.m.abort(failed)
-			}
-			last = time.Now()
-			j.recycle(entries)
-		}
-		if failed != nil { // nothing is delivered that was not recorded
-			for i := range batches {
-				refuseAll(batches[i], failed)
-			}
-		}
-		j.m.hand(batches...)
-		if closed {
-			return
-		}
-	}
-}
-
-// idle reports whether there is nothing to record.
-func (j *recording[R]) idle() bool {
-	j.m.mu.Lock()
-	defer j.m.mu.Unlock()
-	return len(j.entries) == 0
-}
-
-// refuseAll makes err what became of all items of batch.
-func refuseAll[R any](batch []Result[R], err error) {
-	for i := range batch {
-		batch[i] = Result[R]{Index: batch[i].Index, Err: &ItemError{Index: batch[i].Index, Err: err}}
-	}
-}
-
-// close ends the writer and lets the log go. Nothing may be added any more.
-func (j *recording[R]) close() {
-	j.m.mu.Lock()
-	j.closed = true
-	j.m.mu.Unlock()
-	signal(j.wake)
-	<-j.ended
-	if err := j.log.Close(); err != nil {
-		j.m.e.logger.Warn("lambdapool: close journal", "func", j.m.fn.name, "err", err)
-	}
-}
-
-// abort ends the run for err.
-func (m *mapping[R]) abort(err error) {
-	m.mu.Lock()
-	if m.journal.failed == nil {
-		m.journal.failed = err
-	}
-	m.mu.Unlock()
-	m.lane.stop(err)
-	m.cancel()
-}
-
-// unrecorded returns why the journal ended the run, if it did.
-func (m *mapping[R]) unrecorded() error {
-	if m.journal == nil {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.journal.failed
-}
-
-// recall delivers the item from the journal, if it is there. An error is the
-// run's end.
-func (m *mapping[R]) recall(it laneItem) (found bool, err error) {
+// Recall implements engine.Intake: it looks an item up in the journal.
+func (m *mapping[R]) Recall(it engine.Item) {
 	j := m.journal
-	if j == nil || j.done {
-		return false, nil
+	if j == nil {
+		return
 	}
-	entry, ok, err := j.log.Next(it.index)
+	if m.was = (recalled{}); j.done {
+		return
+	}
+	entry, ok, err := m.nextEntry(it.Index)
 	switch {
 	case err != nil:
-		return false, callError("read", m.fn.name, ErrJournal, err, "")
+		m.was.broken = failure.NotRun("read", m.fn.Name(), ErrJournal, err, "")
 	case !ok:
 		j.done = true
-		return false, nil
-	case entry.Index != it.index:
-		return false, nil
-	case entry.Args != identify(it.args):
-		return false, m.otherInput(fmt.Errorf("the input has changed: item %d was recorded with other arguments", it.index))
+	case entry.Index != it.Index:
+	case entry.Args != m.identify(it.Args):
+		m.was.broken = m.otherInput(fmt.Errorf("the input has changed: item %d was recorded with other arguments", it.Index))
+	default:
+		m.was.entry, m.was.found = entry, true
 	}
-	r := Result[R]{Index: it.index}
-	if entry.Failed {
-		err = m.e.decodeFinal(m.fn, entry.Data)
-	} else {
-		err = decodeContained(&r.Value, m.fn, entry.Data, false)
-	}
-	if err != nil {
-		r.Err = &ItemError{Index: r.Index, Err: err}
-	}
-	m.lane.skip(err != nil)
-	m.hand([]Result[R]{r})
-	return true, nil
 }
 
-// recallEnd checks that the journal has nothing after the end of the input. It
+// nextEntry asks the log on this goroutine, which is the feeder's: it may be asked for
+// millions of items. If the log ends the goroutine, that ends the run.
+func (m *mapping[R]) nextEntry(index int) (entry JournalEntry, ok bool, err error) {
+	err = contain.Here("JournalLog.Next", m.journal.log, func() (err error) {
+		entry, ok, err = m.journal.log.Next(index)
+		return err
+	}, func(fault error) { m.journal.Abort(failure.NotRun("read", m.fn.Name(), ErrJournal, fault, "")) })
+	return entry, ok, contain.Tame(m.e.core.Complain(m.fn.Name(), err))
+}
+
+// deliverRecalled delivers an item from the journal.
+func (m *mapping[R]) deliverRecalled(entry JournalEntry) {
+	r := Result[R]{Index: entry.Index}
+	var err error
+	if entry.Failed {
+		var failed error
+		if err, failed = journaled.DecodeFinal(m.fn.Name(), entry.Data); failed != nil {
+			err = failure.NotRun("read", m.fn.Name(), ErrJournal, failed, "")
+		}
+	} else {
+		err = decodeContained(m.ctx, &r.Value, m.fn, entry.Data, false)
+	}
+	if err != nil {
+		r.Err = &ItemError{Index: r.Index, Err: m.public(err)}
+		m.journal.old++
+	}
+	m.lane.Skip(below(r.Err))
+	m.ended.Hand([]Result[R]{r})
+	m.lane.CheckTolerance(false)
+}
+
+// RecallEnd implements engine.Intake: it checks that the journal has nothing after the end of the input. It
 // reports whether that is so, or the run is over.
-func (m *mapping[R]) recallEnd() bool {
+func (m *mapping[R]) RecallEnd() bool {
 	if m.journal == nil || m.journal.done {
 		return true
 	}
-	n := int(m.pulled.Load())
-	entry, ok, err := m.journal.log.Next(n)
+	n := m.feed.Pulled()
+	entry, ok, err := m.nextEntry(n)
 	switch {
 	case err != nil:
-		m.abort(callError("read", m.fn.name, ErrJournal, err, ""))
+		m.journal.Abort(failure.NotRun("read", m.fn.Name(), ErrJournal, err, ""))
 	case ok:
-		m.abort(m.otherInput(fmt.Errorf("the input has changed: item %d is recorded, and the input has only %d", entry.Index, n)))
+		m.journal.Abort(m.otherInput(fmt.Errorf("the input has changed: item %d is recorded, and the input has only %d", entry.Index, n)))
 	default:
 		return true
 	}
 	return false
 }
 
-func (m *mapping[R]) otherInput(err error) error {
-	return callError("map", m.fn.name, ErrJournal, err, "start over to discard the record, or give runs of other inputs another name")
-}
-
-// skip counts an item that was taken from the journal.
-func (l *lane) skip(failed bool) {
-	l.e.mu.Lock()
-	defer l.e.mu.Unlock()
-	if l.total >= 0 {
-		l.total-- // of those that will be sent
-	}
-	l.tally.done++
-	l.tally.skipped++
-	if failed {
-		l.tally.failed++
-	}
+func (m *mapping[R]) otherInput(err error) *failure.Pool {
+	return failure.NotRun("map", m.fn.Name(), ErrJournal, err, "start over to discard the record, or give runs of other inputs another name")
 }

@@ -9,13 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/backend/inproc"
+	"github.com/lambdapool/lambdapool/internal/noleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { noleak.Main(m) }
 
 // The functions of these tests. Those with a fixed answer are pure; gates let
 // a test hold calls as long as it likes.

@@ -330,3 +330,43 @@ func TestLongMapWithTimeout(t *testing.T) {
 		}
 	})
 }
+
+// A nil input is an error like any other of a run that cannot be set up.
+func TestStreamOfNil(t *testing.T) {
+	t.Parallel()
+	e := pool(t)
+	for _, err := range lambdapool.Stream(t.Context(), e, double, nil) {
+		wantErr(t, err, lambdapool.ErrBadArguments)
+	}
+	for r := range lambdapool.StreamUnordered(t.Context(), e, double, nil) {
+		wantErr(t, r.Err, lambdapool.ErrBadArguments)
+	}
+}
+
+// What was taken in before the input panics is delivered; then the panic.
+func TestInputThatPanicsDeliversWhatCameBefore(t *testing.T) {
+	t.Parallel()
+	e := pool(t)
+	for _, chunk := range []int{0, 1, 10} {
+		var got []int
+		func() {
+			defer func() {
+				if p := recover(); p != "input" {
+					t.Errorf("chunk %d: recovered %v, want the input's panic", chunk, p)
+				}
+			}()
+			for v, err := range lambdapool.Stream(t.Context(), e, double, func(yield func(int) bool) {
+				_ = yield(1) && yield(2) && yield(3)
+				panic("input")
+			}, lambdapool.ChunkSize(chunk)) {
+				if err != nil {
+					t.Errorf("chunk %d: %v", chunk, err)
+				}
+				got = append(got, v)
+			}
+		}()
+		if !slices.Equal(got, []int{2, 4, 6}) {
+			t.Errorf("chunk %d: got %v, want what was taken in", chunk, got)
+		}
+	}
+}

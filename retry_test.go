@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -140,6 +141,42 @@ func TestFunctionErrorsAreRetriedOnRequest(t *testing.T) {
 		}
 		if _, err = lambdapool.Call(t.Context(), e, half, 3); err == nil || b.attempts() != 5 {
 			t.Errorf("%v after %d attempts of a panic, want 1", err, b.attempts()-4)
+		}
+	})
+}
+
+// A hook that does not answer is the pool's failure, and is counted as one, although the function had failed before.
+func TestHooksThatDoNotAnswerAreThePoolsFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &scripted{Backend: inproc.New()}
+		e := executor(t, b, lambdapool.WithLogger(slog.New(slog.DiscardHandler)), lambdapool.WithRetry(lambdapool.RetryPolicy{
+			RetryFunctionError: func(*lambdapool.FunctionError) bool { panic("no opinion") },
+		}))
+		_, err := lambdapool.Call(t.Context(), e, half, -2)
+		var pool *lambdapool.PoolError
+		if !errors.As(err, &pool) || !errors.Is(err, lambdapool.ErrHook) || pool.Attempts != 1 {
+			t.Errorf("Call ended in %+v", err)
+		}
+		if s := e.Stats(); s.PoolErrors != 1 || s.FunctionErrors != 0 {
+			t.Errorf("counted as %+v", s)
+		}
+	})
+}
+
+// What a backend returns is the backend's, also where a function of its own pool had said it: nobody knows whether
+// the called one has run.
+func TestABackendThatFailsByAFunction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		said := &lambdapool.FunctionError{Func: "relay", Message: "no route"}
+		b := &scripted{Backend: inproc.New(), script: []step{lose(said)}}
+		e := executor(t, b)
+		_, err := lambdapool.Call(t.Context(), e, half, 2)
+		pool, ok := err.(*lambdapool.PoolError) //nolint:errorlint // what is tested
+		if !ok || !errors.Is(pool.Kind, lambdapool.ErrUnknownOutcome) || !errors.Is(err, said) {
+			t.Errorf("Call ended in %#v", err)
+		}
+		if s := e.Stats(); s.PoolErrors != 1 || s.FunctionErrors != 0 {
+			t.Errorf("counted as %+v", s)
 		}
 	})
 }

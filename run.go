@@ -6,33 +6,50 @@ import (
 	"fmt"
 	"iter"
 	"sync"
-	"time"
 
 	"github.com/lambdapool/lambdapool/internal/detached"
+	"github.com/lambdapool/lambdapool/internal/engine"
+	"github.com/lambdapool/lambdapool/internal/failure"
+	"github.com/lambdapool/lambdapool/internal/payload"
+	"github.com/lambdapool/lambdapool/internal/registry"
+	"github.com/lambdapool/lambdapool/internal/runs"
 	"github.com/lambdapool/lambdapool/internal/schedule"
 )
 
-// A Run is a detached run as this process sees it. What the run does is recorded in the
-// object store, whoever looks. It is safe for concurrent use. Close it when done with
-// it; [Executor.Close] does so too. The run goes on.
+// A Run is a detached run as this process sees it. Get it from [MapDetached], or from [Attach]
+// in any process that reaches the store. What the run does is recorded in the object store,
+// whoever looks. It is safe for concurrent use. Close it when done with it; [Executor.Close]
+// does so too. The run goes on.
+//
+// Choose by size: [Run.Wait] for a slice of values, [Run.Results] for runs that do not fit in
+// memory, [Run.Futures] for a program that waits for single calls, [Run.Open] for results that
+// are files. All of them read the store, where each look costs requests.
 type Run[R any] struct {
-	*follower
+	f     *runs.Follower
+	e     *engine.Executor
+	fn    *registry.Function
+	m     *detached.Manifest
+	store Store
+	base  context.Context // ends when the run is closed
 
 	cfg     mapConfig
 	stop    context.CancelFunc
-	telling chan struct{} // see reporter
+	telling chan struct{} // see engine.Reporter
 
 	once    sync.Once // makes the futures
 	futures []Future[R]
-	calls   []call
+	calls   []engine.Call
 	waiting sync.WaitGroup // for what is fetched for them
 }
 
 // attachTo finds the run id. find returns its function.
-func attachTo[R any](ctx context.Context, e *Executor, find func(*detached.Manifest) (*Function, error), id string, opts []MapOption) (*Run[R], error) {
+func attachTo[R any](ctx context.Context, e *Executor, find func(*detached.Manifest) (*registry.Function, error), id string, opts []MapOption) (*Run[R], error) {
 	cfg, err := configure("attach", "", opts)
 	if err == nil && (cfg.detached.name != "" || cfg.detached.startWithin > 0 || cfg.detached.retention > 0 || cfg.detached.resend || cfg.chunk > 0 || cfg.parallel > 0) {
 		err = callError("attach", "", ErrBadArguments, errors.New("the run has begun: only FailOnTimeout and Progress apply"), "")
+	}
+	if err == nil && cfg.logs.Lines > 0 {
+		err = callError("attach", "", ErrBadArguments, errors.New("WithLogs: the run has begun: its results have the lines that were asked for when it began"), "leave it out")
 	}
 	if err != nil {
 		return nil, err
@@ -44,33 +61,26 @@ func attachTo[R any](ctx context.Context, e *Executor, find func(*detached.Manif
 	if err != nil {
 		return nil, err
 	}
-	m, err := e.manifest(ctx, s, id)
-	if err != nil {
-		return nil, err
+	m, failed := runs.ReadManifest(ctx, s, id)
+	if failed != nil {
+		return nil, (*PoolError)(failed)
 	}
 	f, err := find(m)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case f.name != m.Func:
-		err = fmt.Errorf("run %s is of %s, not of %s", m.ID, m.Func, f.name)
-	case f.fingerprint != m.Fingerprint:
-		theirs, mine := m.Shape, f.shape
-		if theirs == mine {
-			theirs, mine = m.Signature, f.signature
-		}
-		err = fmt.Errorf("%s: client %s, run %s", f.name, mine, theirs)
+	if failed := runs.Fits(m, f); failed != nil {
+		return nil, (*PoolError)(failed)
 	}
-	if err != nil {
-		return nil, callError("attach", f.name, ErrVersionMismatch, err, "attach with the program that started the run")
-	}
-	return newRun[R](e, f, m, s, cfg), nil
+	return newRun[R](e.core, f, m, s, cfg), nil
 }
 
-func newRun[R any](e *Executor, f *Function, m *detached.Manifest, s Store, cfg mapConfig) *Run[R] {
-	ctx, stop := context.WithCancel(e.base) //nolint:gosec // Close calls it
-	return &Run[R]{follower: newFollower(ctx, e, f, m, s), cfg: cfg, stop: stop, telling: make(chan struct{}, 1)}
+func newRun[R any](e *engine.Executor, f *registry.Function, m *detached.Manifest, s Store, cfg mapConfig) *Run[R] {
+	ctx, stop := context.WithCancel(e.Ground().Base) //nolint:gosec // Close calls it
+	return &Run[R]{
+		f: runs.NewFollower(ctx, e, f, m, s), e: e, fn: f, m: m, store: s, base: ctx,
+		cfg: cfg, stop: stop, telling: make(chan struct{}, 1),
+	}
 }
 
 // report returns what [Progress] is told with: sent calls while they are being sent, or -1.
@@ -78,36 +88,24 @@ func (r *Run[R]) report() func(sent int, final bool) {
 	if len(r.cfg.progress) == 0 {
 		return func(int, bool) {}
 	}
-	reporter := newReporter(r.e, r.fn.name, r.cfg.progress, r.telling)
-	return func(sent int, final bool) {
-		r.mu.Lock()
-		counts := r.counts
-		r.mu.Unlock()
-		s := Snapshot{
-			Func: r.fn.name, Total: r.m.Items, Items: r.m.Items, Done: counts.done, Failed: counts.failed,
-			Running: counts.running, Queued: counts.queued, Invocations: r.m.Chunks(), Final: final,
-		}
-		if sent >= 0 {
-			s.Items = min(sent, r.m.Items)
-			s.Queued, s.Invocations = s.Items, (s.Items+r.m.Chunk-1)/r.m.Chunk
-		}
-		reporter.report(s)
-	}
+	reporter := engine.NewReporter(r.base, r.e, r.fn, r.cfg.progress, r.telling)
+	return func(sent int, final bool) { reporter.Report(r.f.Snapshot(sent, final)) }
 }
 
-// ID returns the run's name, which [Attach] takes.
+// ID returns the run's name, which [Attach] takes. Keep it where another process finds it.
 func (r *Run[R]) ID() string { return r.m.ID }
 
-// Len returns how many calls the run has.
+// Len returns how many calls the run has. It asks nobody.
 func (r *Run[R]) Len() int { return r.m.Items }
 
-// Info returns what the run is, and until when it can be written and read.
-func (r *Run[R]) Info() RunInfo { return infoOf(r.m) }
+// Info returns what the run is, and until when it can be written and read. It asks nobody.
+func (r *Run[R]) Info() RunInfo { return infoOf(r.m, r.store) }
 
 // Futures returns the futures of all calls, in the order of the input, finished or not. From
-// the first time on, results are fetched as they are recorded, and kept; [Run.Results] keeps
-// none. One listing of the run tells of all of its calls, a few times a second at most
-// and seldom while nothing moves.
+// the first time on, results are fetched as they are recorded, and kept. One listing of the run
+// tells of all of its calls, a few times a second at most and seldom while nothing moves. There
+// is a future for each of [Run.Len] calls, of some hundred bytes each: [Run.Results], which
+// keeps none, suits runs of millions.
 //
 // Canceling such a future gives up waiting; the call goes on. See [Run.Cancel].
 func (r *Run[R]) Futures() []*Future[R] {
@@ -122,63 +120,42 @@ func (r *Run[R]) Futures() []*Future[R] {
 // promise makes the futures, and has them fulfilled.
 func (r *Run[R]) promise() {
 	n := r.m.Items
-	r.futures, r.calls = make([]Future[R], n), make([]call, n)
-	now := time.Now()
+	r.futures, r.calls = make([]Future[R], n), make([]engine.Call, n)
 	for i := range r.futures {
-		f, c := &r.futures[i], &r.calls[i]
-		*c = call{promise: &f.promise, sink: f, accepted: now, detached: true, mayHaveRun: true}
-		f.exec, f.fn, f.call = r.e, r.fn, c
+		f := &r.futures[i]
+		r.e.Await(&r.calls[i], &f.p, (*future[R])(f), r.fn)
 	}
 	if n == 0 {
 		return
 	}
-	r.e.mu.Lock()
-	closed := r.e.aborted
-	if !closed { // or Close might not wait for it
-		r.e.following.Add(1)
-	}
-	r.e.mu.Unlock()
-	if closed {
-		r.fulfil(outcome{chunk: -1, err: context.Canceled})
-		return
-	}
-	r.waiting.Go(func() {
-		defer r.e.following.Done()
-		for o := range r.outcomes(r.base, r.report()) {
+	followed := r.e.UntilClosed(&r.waiting, func() {
+		for o := range r.f.Outcomes(r.base, r.report()) {
 			r.fulfil(o)
 		}
 	})
+	if !followed {
+		r.fulfil(runs.Outcome{Chunk: -1, Err: context.Canceled})
+	}
 }
 
 // fulfil ends the futures of a chunk.
-func (r *Run[R]) fulfil(o outcome) {
-	if o.chunk < 0 { // nothing more will come
-		for i := range r.futures {
-			c := &r.calls[i]
-			if c.claim() {
-				c.complete(r.given(o.err))
-			}
+func (r *Run[R]) fulfil(o runs.Outcome) {
+	if o.Chunk < 0 { // nothing more will come
+		for i := range r.calls {
+			r.calls[i].Lost(func() *failure.Pool { return (*failure.Pool)(r.given(o.Err)) })
 		}
 		return
 	}
-	first, end := r.m.Span(o.chunk)
+	first, end := r.m.Span(o.Chunk)
 	for i := first; i < end; i++ {
-		c := &r.calls[i]
-		reply := itemReply{err: o.err}
-		if o.err == nil {
-			reply = o.replies[i-first]
+		reply := engine.Reply{Err: o.Err}
+		if o.Err == nil {
+			reply = o.Replies[i-first]
 		}
-		c.mu.Lock()
-		if !c.done {
-			stats := c.measured()
-			stats.Attempts, stats.Received, stats.Run = 1, o.size, o.agent.Run
-			stats.ColdStart, stats.MemoryPeak, stats.RequestID = o.agent.Cold, o.agent.PeakMemory, o.agent.RequestID
-		}
-		c.mu.Unlock()
-		if reply.err != nil {
-			reply.err = c.finalError(reply.err, schedule.Again)
-		}
-		c.finish(reply.value, reply.own, reply.err)
+		r.calls[i].Arrived(reply, engine.CallStats{
+			Attempts: 1, Received: o.Size, Run: o.Agent.Run,
+			ColdStart: o.Agent.Cold, MemoryPeak: o.Agent.PeakMemory, RequestID: o.Agent.RequestID,
+		})
 	}
 }
 
@@ -187,40 +164,44 @@ func (r *Run[R]) given(err error) *PoolError {
 	hint := fmt.Sprintf("the run goes on: attach to %s again", r.m.ID)
 	var known *InvokeError
 	if errors.As(err, &known) {
-		e := runFailure("follow run of", r.fn.name, known)
+		e := runFailure("follow run of", r.fn.Name(), known)
 		if e.Hint != "" {
 			hint = e.Hint + "; " + hint
 		}
 		e.Hint, e.Outcome = hint, OutcomeUnknown
 		return e
 	}
-	e := callError("follow run of", r.fn.name, ErrCanceled, ErrClosed, hint)
+	e := callError("follow run of", r.fn.Name(), ErrCanceled, ErrClosed, hint)
 	e.Outcome = OutcomeUnknown
 	return e
 }
 
 // Results yields what became of each call, as it ends, and keeps nothing: a run of any size
-// takes the memory of a few dozen invocations' results. Within an invocation the calls
-// come in the order of the input. It ends when all have ended, or with a result whose Index is
-// -1 and whose Err says why no more will come: ctx has ended, the run or its executor was closed, the
-// store refuses to be read, or with [FailOnTimeout] a call was not finished in time.
+// takes the memory of a few dozen invocations' results. Within an invocation the calls come in
+// the order of the input. It blocks between them, and breaking out of the loop is fine. Each
+// loop begins anew, with all calls.
+//
+// It ends when all have ended, or with a result whose Index is -1 and whose Err says why no
+// more will come: ctx has ended, the run or its executor was closed, the store refuses to be
+// read, or with [FailOnTimeout] a call was not finished in time. A call that failed is a result
+// with an [ItemError], and ends nothing.
 func (r *Run[R]) Results(ctx context.Context) iter.Seq[Result[R]] {
-	return r.results(ctx, func(yield func(outcome) bool) { r.outcomes(ctx, r.report())(yield) })
+	return r.results(ctx, func(yield func(runs.Outcome) bool) { r.f.Outcomes(ctx, r.report())(yield) })
 }
 
 // results yields those of what became of chunks.
-func (r *Run[R]) results(ctx context.Context, outcomes iter.Seq[outcome]) iter.Seq[Result[R]] {
+func (r *Run[R]) results(ctx context.Context, outcomes iter.Seq[runs.Outcome]) iter.Seq[Result[R]] {
 	return func(yield func(Result[R]) bool) {
 		if ctx == nil {
-			yield(Result[R]{Index: -1, Err: callError("wait for run of", r.fn.name, ErrBadArguments, errors.New("the context is nil"), "pass context.Background()")})
+			yield(Result[R]{Index: -1, Err: callError("wait for run of", r.fn.Name(), ErrBadArguments, errors.New("the context is nil"), "pass context.Background()")})
 			return
 		}
 		for o := range outcomes {
-			if o.chunk < 0 {
-				yield(Result[R]{Index: -1, Err: r.ended(ctx, o.err)})
+			if o.Chunk < 0 {
+				yield(Result[R]{Index: -1, Err: r.ended(ctx, o.Err)})
 				return
 			}
-			first, end := r.m.Span(o.chunk)
+			first, end := r.m.Span(o.Chunk)
 			for i := first; i < end; i++ {
 				result := r.result(i, o, i-first)
 				if r.cfg.detached.failOnTimeout && notFinished(result.Err) {
@@ -236,29 +217,31 @@ func (r *Run[R]) results(ctx context.Context, outcomes iter.Seq[outcome]) iter.S
 }
 
 // result decodes that of call i, at place k of its chunk.
-func (r *Run[R]) result(i int, o outcome, k int) Result[R] {
+func (r *Run[R]) result(i int, o runs.Outcome, k int) Result[R] {
 	result := Result[R]{Index: i}
-	err := o.err
+	err := o.Err
 	if err == nil {
-		err = o.replies[k].err
+		err = o.Replies[k].Err
 	}
 	if err != nil {
-		c := call{promise: &promise{exec: r.e, fn: r.fn}}
-		err = c.finalError(err, schedule.Again)
+		err = engine.Final(r.fn, err, schedule.Again, false)
 	} else {
-		err = decodeContained(&result.Value, r.fn, o.replies[k].value, o.replies[k].own)
+		err = decodeContained(r.base, &result.Value, r.fn, o.Replies[k].Value, o.Replies[k].Own)
 	}
 	if err != nil {
-		result.Err = &ItemError{Index: i, Err: err}
+		result.Err = &ItemError{Index: i, Err: r.public(err)}
 	}
 	return result
 }
 
+// public returns what programs see of a failure.
+func (r *Run[R]) public(err error) error { return public(r.fn, r.e.Ground().Registry, err) }
+
 // ended is why nobody waits any longer.
 func (r *Run[R]) ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		kind, cause := contextKind(ctx)
-		e := callError("wait for run of", r.fn.name, kind, cause, "the run goes on: attach to "+r.m.ID+" again")
+		kind, cause := failure.Context(ctx)
+		e := callError("wait for run of", r.fn.Name(), kind, cause, "the run goes on: attach to "+r.m.ID+" again")
 		e.Outcome = OutcomeUnknown
 		return e
 	}
@@ -267,51 +250,89 @@ func (r *Run[R]) ended(ctx context.Context, err error) error {
 
 // notFinished reports whether a call was not finished in time.
 func notFinished(err error) bool {
-	return errors.Is(err, ErrTimeout) || errors.Is(err, ErrExpired) || errors.Is(err, ErrUnknownOutcome)
+	pool := poolErrorOf(err) // a function may say so of a call of its own
+	return pool != nil && (errors.Is(pool, ErrTimeout) || errors.Is(pool, ErrExpired) || errors.Is(pool, ErrUnknownOutcome))
 }
 
 // Wait waits for all calls and returns their values in the order of the input. Calls that
-// failed have a zero value there and an [ItemError] in the error, which joins them. When ctx ends
-// first, calls that have not ended fail with it, and the others' values are there: partial
-// results. With [FailOnTimeout], the first call that was not finished in time, and ctx, end the wait
-// with no values.
+// failed have a zero value there and an [ItemError] in the error, which joins them: see
+// [ItemErrors]. It keeps all results in memory; [Run.Results] does not.
+//
+// When ctx ends first, calls that have not ended fail with it, and the others' values are
+// there: partial results. With [FailOnTimeout], the first call that was not finished in time,
+// and ctx, end the wait with no values. So does ctx where it leaves more than a million calls
+// open.
 func (r *Run[R]) Wait(ctx context.Context) ([]R, error) {
-	values, ended := make([]R, r.m.Items), make([]bool, r.m.Items)
-	failures := make([]error, r.m.Items)
+	var got []Result[R] // no more than there are results of: how many calls there are is what the manifest claims
 	for result := range r.Results(ctx) {
 		if result.Index >= 0 {
-			values[result.Index], failures[result.Index], ended[result.Index] = result.Value, result.Err, true
+			got = append(got, result)
 			continue
 		}
-		if r.cfg.detached.failOnTimeout {
+		if r.cfg.detached.failOnTimeout || r.m.Items-len(got) > waitOpen {
 			return nil, result.Err
 		}
-		for i := range ended {
-			if !ended[i] {
-				failures[i] = &ItemError{Index: i, Err: result.Err}
-			}
+		return r.collect(got, result.Err)
+	}
+	return r.collect(got, nil)
+}
+
+// waitOpen is how many calls without a result Wait names one by one.
+const waitOpen = 1 << 20
+
+// collect brings results into the order of the input. Calls without one have failed with open.
+func (r *Run[R]) collect(got []Result[R], open error) ([]R, error) {
+	values, failures := make([]R, r.m.Items), make([]error, r.m.Items)
+	ended := make([]bool, r.m.Items)
+	for i := range got {
+		n := got[i].Index
+		values[n], failures[n], ended[n] = got[i].Value, got[i].Err, true
+	}
+	for i := range ended {
+		if !ended[i] {
+			failures[i] = &ItemError{Index: i, Err: open}
 		}
 	}
-	return values, errors.Join(failures...)
+	return values, joinItems(failures)
 }
 
 // Cancel ends the calls that no agent has begun, with [ErrCanceled], for everybody who is
-// attached to the run; no agent will begin them any more. Calls that run are left alone:
-// nothing on Lambda stops them. It returns how many calls it ended, and blocks for as
-// long as a few requests to the store for each take.
+// attached to the run. No agent will begin them any more, although the platform still delivers
+// them. Calls that run are left alone: nothing on Lambda stops them.
+//
+// It returns how many calls it ended, and blocks for as long as a few requests to the store for
+// each take. After an error some are canceled and others not; it may be called again.
 func (r *Run[R]) Cancel(ctx context.Context) (canceled int, err error) {
-	n, err := r.cancelQueued(ctx)
+	n, err := r.f.CancelQueued(ctx)
 	if err != nil {
-		return n, runFailure("cancel run of", r.fn.name, storeFailure(fmt.Sprintf("after %d calls", n), OutcomeUnknown, err))
+		return n, runFailure("cancel run of", r.fn.Name(), payload.Failure(fmt.Sprintf("after %d calls", n), OutcomeUnknown, err))
 	}
 	return n, nil
 }
 
 // Close stops following the run. Futures that are not done end with [ErrCanceled] and
-// [ErrClosed]; the run goes on. It blocks until nothing more is fetched, returns nil, and may be called
-// repeatedly.
+// [ErrClosed]; the run goes on, and [Attach] finds it again. It blocks until nothing more is
+// fetched, returns nil, and may be called repeatedly.
 func (r *Run[R]) Close() error {
 	r.stop()
 	r.waiting.Wait()
 	return nil
+}
+
+// runFailure turns what a backend or a store said into the error that a caller sees.
+func runFailure(op, name string, err *InvokeError) *PoolError {
+	return (*PoolError)(failure.Invoke(op, name, err))
+}
+
+// InOrder is [Run.Results] in the order of the input: of what ends out of turn no more than a few
+// dozen invocations' results are fetched ahead.
+func (r *Run[R]) InOrder(ctx context.Context) iter.Seq[Result[R]] {
+	return r.results(ctx, func(yield func(runs.Outcome) bool) { r.f.InOrder(ctx, r.report(), yield) })
+}
+
+// Recorded yields in the order of the input what has become of the calls that have ended, and
+// waits for no other: one listing, and the results it shows. It ends as [Run.Results] does when it
+// cannot go on.
+func (r *Run[R]) Recorded(ctx context.Context) iter.Seq[Result[R]] {
+	return r.results(ctx, func(yield func(runs.Outcome) bool) { r.f.Recorded(ctx, yield) })
 }

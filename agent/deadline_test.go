@@ -24,7 +24,7 @@ func TestDeadlines(t *testing.T) {
 		{"half a second at least", 3 * time.Second, 0, false, 2500 * ms, 2750 * ms},
 		{"but a quarter at most", time.Second, 0, false, 750 * ms, 875 * ms},
 		{"tiny", 100 * ms, 0, false, 75 * ms, 87500 * time.Microsecond},
-		{"the caller's is earlier", 900 * time.Second, time.Second, false, time.Second, 1500 * ms},
+		{"the caller's is earlier", 900 * time.Second, time.Second, false, time.Second, 1250 * ms},
 		{"the caller's is just before the platform's", 3 * time.Second, 2400 * ms, false, 2400 * ms, 2700 * ms},
 		{"the caller's is later", 3 * time.Second, time.Minute, false, 2500 * ms, 2750 * ms},
 		{"recorded: five seconds", 900 * time.Second, 0, true, 895 * time.Second, 895500 * ms},

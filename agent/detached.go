@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/internal/funclog"
 )
 
 // A detached request has nobody who waits for its reply, and the platform may deliver
@@ -27,8 +28,13 @@ const (
 	untilKilled   = time.Duration(math.MaxInt64)
 )
 
-// detached runs a request if this delivery is to, records what became of it and
-// returns what little a reply must say. work runs it.
+// detached runs a request if this delivery is to, records what became of it and returns what little
+// a reply must say. work runs it.
+//
+// The order matters. The arguments are fetched before the claim, so that a delivery which cannot
+// have them leaves the request to another. The claim comes before the work, and the result last. A
+// process that dies in between leaves a claim without a result, from which clients find out in time
+// that it is lost.
 func (h *Handler) detached(ctx context.Context, req *codec.Request, delivery uint64, work func() (*codec.Reply, error)) ([]byte, error) {
 	d := &delivered{h: h, req: req, claim: codec.Claim{
 		Instance: h.instance, Delivery: delivery, LogStream: lambdacontext.LogStreamName, At: time.Now().UTC(),
@@ -85,7 +91,8 @@ func (d *delivered) begin(ctx context.Context) (run bool, err error) {
 	}
 	to := d.req.Detached
 	taken, err := d.h.create(ctx, to.Claim, text(body), claimPatience)
-	if errors.Is(err, errPerhapsOurs) {
+	// A process that is gone may have claimed it for this very delivery.
+	if errors.Is(err, errPerhapsOurs) || err == nil && taken && recordOf(ctx).resumed() {
 		taken, err = d.isTaken(ctx)
 	}
 	if err != nil {
@@ -119,29 +126,66 @@ func (d *delivered) isTaken(ctx context.Context) (bool, error) {
 	return holder.Instance != d.claim.Instance || holder.Delivery != d.claim.Delivery, nil
 }
 
-// record stores the reply, unless another delivery's is there.
+// record stores the reply, unless another delivery's is there: as the result, or as what is
+// left to be done where there was no time to begin everything.
 func (d *delivered) record(ctx context.Context, reply *codec.Reply) error {
 	var opts []codec.FrameOption
 	if d.req.Compress {
 		opts = append(opts, codec.Compress())
 	}
+	to := d.req.Detached
+	reply.Turn, reply.Left = to.Turn, d.left(reply)
+	link := to.Result
 	frame, err := codec.FrameReply(reply, opts...)
+	if err != nil && reply.Left != nil { // no room for both
+		reply.Left = nil
+		frame, err = codec.FrameReply(reply, opts...)
+	}
 	if err != nil {
 		return err
 	}
-	if failed := failures(reply, d.req.Detached.Items); failed > 0 {
-		// Before the result: whoever sees that sees how it ended.
+	// Marks come before the object: whoever sees that sees how it ended.
+	failed := failures(reply, to.Items)
+	switch {
+	case reply.Left != nil:
+		link = to.Rest
+		d.mark(ctx, codec.MarkRest, fmt.Sprintf("%d-%d-%s", len(reply.Left.Items), failed-len(reply.Left.Items), d.word()))
+	case failed > 0:
 		d.mark(ctx, codec.MarkFailed, strconv.Itoa(failed)+"-"+d.word())
 	}
-	taken, err := d.h.create(ctx, d.req.Detached.Result, frame.Seal(), untilKilled)
+	taken, err := d.h.create(ctx, link, frame.Seal(), untilKilled)
 	switch {
 	case errors.Is(err, errPerhapsOurs): // more likely than another's
 	case err != nil:
 		return fmt.Errorf("record the result of %d bytes: %w", frame.Size(), err)
-	case taken:
+	case taken && !recordOf(ctx).resumed(): // else most likely recorded by the process that is gone
 		d.mark(ctx, codec.MarkDuplicate, d.word())
 	}
 	return nil
+}
+
+// left is what asks another agent for the items that this one has not begun, or nil: if it has begun
+// all, or none, which another one would not do better.
+func (d *delivered) left(reply *codec.Reply) *codec.Request {
+	if d.req.Detached.Rest.URL == "" || reply.Err != nil {
+		return nil
+	}
+	left := &codec.Request{Parallel: d.req.Parallel, Compress: d.req.Compress, Trace: d.req.Trace}
+	var from []int
+	for i := range reply.Items {
+		if e := reply.Items[i].Err; e != nil && e.Kind == codec.KindNotBegun {
+			left.Items, from = append(left.Items, d.req.Items[i]), append(from, i)
+		}
+	}
+	if n := len(left.Items); n == 0 || n == len(reply.Items) {
+		return nil
+	}
+	if d.req.Logs != nil {
+		logs := *d.req.Logs
+		logs.Items = funclog.Places(len(from), func(i int) int { return funclog.Place(logs.Items, from[i]) })
+		left.Logs = &logs
+	}
+	return left
 }
 
 // failures counts the items that failed, of so many.
@@ -163,7 +207,7 @@ func (d *delivered) mark(ctx context.Context, mark, word string) {
 	if to.Marks.URL == "" {
 		return
 	}
-	if err := d.h.post(ctx, to.Marks, to.Prefix+mark+"."+word, text(nil)); err != nil {
+	if err := d.h.post(ctx, to.Marks, mark+"."+word, text(nil)); err != nil {
 		fmt.Fprintf(os.Stderr, "lambdapool: agent: chunk %d of run %s: mark as %s: %v\n", d.req.Chunk, to.Run, mark, err)
 	}
 }

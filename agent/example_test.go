@@ -7,6 +7,7 @@ import (
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/agent"
+	"github.com/lambdapool/lambdapool/backend/inproc"
 	"github.com/lambdapool/lambdapool/codec"
 )
 
@@ -54,4 +55,33 @@ func ExampleHandler() {
 	// Output:
 	// Add func(int, int) int
 	// *agent.BadRequestError
+}
+
+// model is what the functions of this program need.
+var model []float64
+
+func ExampleOnStart() {
+	// In init, or before agent.Main: it is called in each agent, before its first call.
+	agent.OnStart(func(context.Context) error {
+		model = []float64{0.5, 2}
+		return nil
+	})
+
+	functions := lambdapool.NewRegistry()
+	predict := lambdapool.RegisterIn(functions, "predict", func(_ context.Context, x float64) (float64, error) {
+		return model[0] + model[1]*x, nil
+	})
+	pool, err := lambdapool.New(inproc.New(), lambdapool.WithRegistry(functions))
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+	fmt.Println(lambdapool.Call(context.Background(), pool, predict, 10))
+	// Output: 20.5 <nil>
+}
+
+func ExampleMaxCallsPerAgent() {
+	agent.MaxCallsPerAgent(100_000) // in init, or before agent.Main: a library leaks some bytes in each call
+	fmt.Println("agents are replaced after 100,000 calls")
+	// Output: agents are replaced after 100,000 calls
 }

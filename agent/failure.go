@@ -7,8 +7,9 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/internal/contain"
+	"github.com/lambdapool/lambdapool/internal/registry"
 )
 
 // What of a function's error travels. The bounds keep one verbose error from
@@ -17,12 +18,28 @@ const (
 	maxMessage = 16 << 10 // bytes of a message
 	maxLinks   = 32       // wrapped errors
 	maxChain   = 64 << 10 // bytes of their messages together
+	maxValues  = 64 << 10 // bytes of the errors of registered types together
 	maxWalk    = 1000     // errors looked at; a chain that is longer probably bites its own tail
 )
 
-// failure describes the error that the user's function returned. Error, Unwrap
-// and Is are the user's code as well: a panic in one of them is contained.
-func failure(r *lambdapool.Registry, err error) *codec.Error {
+// described runs f, which calls the methods of value: an error's, which are the user's code
+// as well, and may panic or end their goroutine. What f does not say of value is its type.
+func described(kind codec.ErrorKind, value any, f func() *codec.Error) *codec.Error {
+	e, fault := contain.Value(context.Background(), "a method", value, func() (*codec.Error, error) { return f(), nil })
+	if fault != nil {
+		return &codec.Error{Kind: kind, Type: fmt.Sprintf("%T", value), Message: fmt.Sprintf("a %T that cannot be described: %v", value, fault)}
+	}
+	return e
+}
+
+// failure describes the error that the user's function returned.
+func failure(r *registry.Registry, err error) *codec.Error {
+	return described(codec.KindFunction, err, func() *codec.Error { return failed(r, err) })
+}
+
+// failed is failure without its containment. A nil pointer in an error is a mistake that many make
+// and nobody sees in "<nil>", so it is explained.
+func failed(r *registry.Registry, err error) *codec.Error {
 	e := &codec.Error{
 		Kind:    codec.KindFunction,
 		Type:    fmt.Sprintf("%T", err),
@@ -36,12 +53,18 @@ func failure(r *lambdapool.Registry, err error) *codec.Error {
 }
 
 // panicked describes a recovered panic.
-func panicked(r *lambdapool.Registry, value any, stack string) *codec.Error {
+func panicked(r *registry.Registry, value any, stack string) *codec.Error {
+	e := described(codec.KindPanic, value, func() *codec.Error { return recovered(r, value) })
+	e.Stack = stack
+	return e
+}
+
+// recovered is panicked without its containment and its stack.
+func recovered(r *registry.Registry, value any) *codec.Error {
 	e := &codec.Error{
 		Kind:    codec.KindPanic,
 		Type:    fmt.Sprintf("%T", value),
 		Message: message(value),
-		Stack:   stack,
 	}
 	if err, ok := value.(error); ok {
 		wrapped(r, err, e)
@@ -58,21 +81,12 @@ func exited() *codec.Error {
 	}
 }
 
-// neverStarted describes an item for which there was no time.
-func neverStarted() *codec.Error {
-	return &codec.Error{
-		Kind:    codec.KindTimeout,
-		Message: "the time was up before it was started",
-		Hint:    "allow more time, or send fewer items per invocation",
-	}
-}
-
 // ignored describes an item whose function runs on although its time is up, one
 // of so many that were left behind.
 func ignored(abandoned int64) *codec.Error {
 	return &codec.Error{
 		Kind: codec.KindTimeout,
-		Message: fmt.Sprintf("the function ignores its context: it was still running when it had to be answered for, and was left behind (%d left behind in this agent)",
+		Message: fmt.Sprintf("the function ignores its context: it was still running when it had to be answered for, and was left behind, with %d in this agent by now",
 			abandoned),
 		Hint: "return soon after ctx.Done() is closed",
 	}
@@ -105,48 +119,57 @@ func clip(text string, limit int) string {
 	return fmt.Sprintf("%s… (%d bytes more)", text[:limit], len(text)-limit)
 }
 
-// wrapped adds the errors that err wraps, and the registered sentinels it matches.
-func wrapped(r *lambdapool.Registry, err error, e *codec.Error) {
-	defer func() {
-		if recover() != nil { // from the user's Unwrap or Is: what was found until then stays
+// wrapped adds the errors that err wraps, those of registered types, and the registered
+// sentinels it matches.
+func wrapped(r *registry.Registry, err error, e *codec.Error) {
+	room, valueRoom := maxChain, maxValues
+	sane := walk(err, func(next error, first bool) {
+		if !first && len(e.Chain) < maxLinks && room > 0 {
+			text := clip(fmt.Sprint(next), min(room, maxMessage))
+			room -= len(text)
+			e.Chain = append(e.Chain, codec.ErrorLink{Type: fmt.Sprintf("%T", next), Message: text})
+		}
+		if len(e.Values) == codec.MaxErrorValues {
 			return
 		}
-	}()
-	links, sane := chain(err)
-	e.Chain = links
+		if value, ok := r.ErrorValue(next); ok && len(value.Data) <= valueRoom {
+			valueRoom -= len(value.Data)
+			e.Values = append(e.Values, value)
+		}
+	})
 	if sane { // errors.Is would run forever on a cycle
 		e.Codes = r.ErrorCodes(err)
 	}
 }
 
-// chain lists the errors below err, depth first as errors.Is visits them. It
+// walk visits err and the errors below it, depth first as errors.Is visits them. It
 // reports whether there is an end to them.
-func chain(err error) (links []codec.ErrorLink, finite bool) {
-	room := maxChain
-	pending := below(err)
+func walk(err error, visit func(next error, first bool)) (finite bool) {
+	pending := []error{err}
 	for seen := 0; len(pending) > 0; seen++ {
 		if seen == maxWalk {
-			return links, false
+			return false
 		}
 		next := pending[0]
 		pending = pending[1:]
 		if next == nil {
 			continue
 		}
-		if len(links) < maxLinks && room > 0 {
-			text := clip(fmt.Sprint(next), min(room, maxMessage))
-			room -= len(text)
-			links = append(links, codec.ErrorLink{Type: fmt.Sprintf("%T", next), Message: text})
-		}
+		visit(next, seen == 0)
 		if deeper := below(next); len(deeper) > 0 {
 			pending = append(append([]error{}, deeper...), pending...)
 		}
 	}
-	return links, true
+	return true
 }
 
-// below returns the errors that err wraps directly.
-func below(err error) []error {
+// below returns the errors that err wraps directly. An Unwrap that panics wraps nothing.
+func below(err error) (inner []error) {
+	defer func() {
+		if recover() != nil {
+			inner = nil
+		}
+	}()
 	switch err := err.(type) {
 	case interface{ Unwrap() error }:
 		if inner := err.Unwrap(); inner != nil {
@@ -169,6 +192,5 @@ func outOfTime(ctx context.Context, err error) (yes bool) {
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return false
 	}
-	_, finite := chain(err)
-	return finite && errors.Is(err, context.DeadlineExceeded)
+	return walk(err, func(error, bool) {}) && errors.Is(err, context.DeadlineExceeded)
 }

@@ -265,3 +265,24 @@ func TestWrappedCodecErrorIsTheFunctions(t *testing.T) {
 		t.Errorf("kind %d, want the function's", e.Kind)
 	}
 }
+
+// A leavingError ends whatever goroutine asks what it says.
+type leavingError struct{}
+
+func (leavingError) Error() string {
+	runtime.Goexit()
+	return ""
+}
+
+// An error whose methods end their goroutine is an error of the item all the same, whether it
+// was returned or the value of a panic.
+func TestErrorsThatEndTheirGoroutine(t *testing.T) {
+	returned := fails(t, func() error { return leavingError{} })
+	if returned.Kind != codec.KindFunction || returned.Type != "agent_test.leavingError" || !strings.Contains(returned.Message, "Goexit") {
+		t.Errorf("returned: %+v", returned)
+	}
+	panicked := fails(t, func() error { panic(leavingError{}) })
+	if panicked.Kind != codec.KindPanic || panicked.Type != "agent_test.leavingError" || panicked.Stack == "" {
+		t.Errorf("panicked: %+v", panicked)
+	}
+}

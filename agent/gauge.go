@@ -12,12 +12,14 @@ type gauge struct {
 	none chan struct{} // closed when n gets to 0; nil when nobody waits
 }
 
+// add counts one more. Every add has its done.
 func (g *gauge) add() {
 	g.mu.Lock()
 	g.n++
 	g.mu.Unlock()
 }
 
+// done counts one less, and wakes those who wait if it was the last.
 func (g *gauge) done() {
 	g.mu.Lock()
 	g.n--

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,51 +15,69 @@ import (
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/internal/agentmain"
+	"github.com/lambdapool/lambdapool/internal/isolate"
+	"github.com/lambdapool/lambdapool/internal/linked"
+	"github.com/lambdapool/lambdapool/internal/registry"
 	"github.com/lambdapool/lambdapool/internal/suggest"
 )
 
-// A Handler answers invocations with the functions of one registry. It knows no
-// transport: [Main] puts it behind Lambda's Runtime API, backend/inproc calls it
-// directly. It is safe for concurrent use.
+// A Handler answers invocations with the functions of one registry. It knows no transport:
+// [Main] puts it behind Lambda's Runtime API, backend/inproc calls it directly. Use one in
+// tests, or to put agents behind a transport of your own. Programs that run on Lambda, on
+// backend/local or behind HTTP call [Main] and never see it.
+//
+// Get it from [NewHandler]; its zero value cannot be used. It is safe for concurrent use, and
+// several invocations may run at once. It holds nothing that must be closed, but functions that
+// ignored their context may still run: see [Handler.Wait].
 type Handler struct {
-	// MaxReply is the size in bytes above which a reply is not sent: results
-	// that do not fit become errors of their items. NewHandler sets it to
-	// [codec.MaxReply]. It must not be changed once Invoke was called.
+	// MaxReply is the size in bytes above which a reply is not sent: results that do not fit
+	// become errors of their items. NewHandler sets it to [codec.MaxReply], which is what
+	// Lambda carries. Another transport may carry more. It must not be changed once Invoke was
+	// called.
 	MaxReply int
 
-	// Transport carries what a request keeps in an object store, and results
-	// that do not fit into a reply. Nil, as NewHandler leaves it, means HTTP/1.1
-	// with the proxy of the environment. It must not be changed once Invoke
-	// was called.
+	// Transport carries what a request keeps in an object store, and results that do not fit
+	// into a reply. Nil, as NewHandler leaves it, means HTTP/1.1 with the proxy of the
+	// environment. Set it where the store needs its own root certificates, or in a test. It
+	// must not be changed once Invoke was called.
 	Transport http.RoundTripper
 
-	// Guest says that the process is not the handler's own: its CPU time and
-	// memory are mostly its host's, and not measured.
+	// Guest says that the process is not the handler's own: its CPU time and memory are mostly
+	// its host's. Then they are not measured, and zero in replies. No invocation is a cold start
+	// either, since nothing was started for it. It must not be changed once Invoke was called.
 	Guest bool
 
-	registry    *lambdapool.Registry
+	registry    *registry.Registry
 	fingerprint func() uint64            // the registry's, as of the first invocation
 	plain       func() http.RoundTripper // for want of a Transport
 	instance    string
+	build       string    // of the executable, if who started it said so
 	ready       time.Time // when the process could serve; zero outside of an agent
 	memory      int64     // MB
+	procs       int       // items at once; 0: as many as that memory has processors on Lambda
 	invocations atomic.Uint64
-	abandoned   atomic.Int64 // calls that run on although they were answered for
-	running     gauge        // goroutines in or around a function
+	abandoned   atomic.Int64     // calls that run on although they were answered for
+	running     gauge            // goroutines in or around a function
+	environment *isolate.Journal // nil: this process is all there is
+	starter     starter
+	calls       atomic.Int64 // that were begun
 }
 
-// NewHandler returns a Handler for the functions of r; nil means
-// [lambdapool.DefaultRegistry].
+// NewHandler returns a Handler for the functions of r. Nil means [lambdapool.DefaultRegistry].
+// Register them all before the first Invoke, when the fingerprint of r is taken. It does not
+// block, and reads the function's memory from the environment that Lambda sets.
 func NewHandler(r *lambdapool.Registry) *Handler {
 	if r == nil {
 		r = lambdapool.DefaultRegistry
 	}
 	return &Handler{
 		MaxReply:    codec.MaxReply,
-		registry:    r,
+		registry:    (*registry.Registry)(r),
 		fingerprint: sync.OnceValue(r.Fingerprint),
-		plain:       sync.OnceValue(newStoreTransport),
+		plain:       sync.OnceValue(func() http.RoundTripper { return linked.Network() }),
 		instance:    newInstance(),
+		build:       os.Getenv(agentmain.BuildVariable),
 		memory:      memorySetting(),
 	}
 }
@@ -68,8 +88,8 @@ func newInstance() string {
 	return strconv.FormatUint(rand.Uint64(), 36) + strconv.FormatUint(rand.Uint64(), 36) //nolint:gosec // see above
 }
 
-// A BadRequestError says that a payload is no request of a lambdapool client.
-// No function ran.
+// A BadRequestError says that a payload is no request of a lambdapool client, for example since
+// somebody called the function from the console. No function ran.
 type BadRequestError struct {
 	Err error // what is wrong with the payload
 }
@@ -81,17 +101,23 @@ func (e *BadRequestError) Error() string {
 // Unwrap returns what is wrong with the payload.
 func (e *BadRequestError) Unwrap() error { return e.Err }
 
-// Invoke answers one invocation: payload as codec.EncodeRequest makes it, the
-// reply for codec.DecodeReply. It blocks until every item has run, at the
-// latest until shortly before ctx's deadline, which it takes for the moment at
-// which the process is killed. When ctx is canceled before, it returns at once
-// with the cause; functions that ignore their context run on.
+// Invoke answers one invocation: payload as codec.EncodeRequest makes it, the reply for
+// codec.DecodeReply. payload must not be changed while it runs.
 //
-// Whatever the functions do is in the reply. The error is a *[BadRequestError]
-// for a payload that cannot be read, or ctx's.
+// It blocks until every item has run, at the latest until shortly before ctx's deadline, which
+// it takes for the moment at which the process is killed. Items that were not begun by then are
+// given back, and their client sends them again. When ctx is canceled before, it returns at
+// once with the cause. Functions that ignore their context run on.
+//
+// Whatever the functions do is in the reply: errors, panics and runtime.Goexit, too. The error
+// is a *[BadRequestError] for a payload that cannot be read, or ctx's.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	return h.invoke(ctx, payload, h.invocations.Add(1))
+}
+
+// invoke is Invoke of the number'th invocation.
+func (h *Handler) invoke(ctx context.Context, payload []byte, number uint64) ([]byte, error) {
 	began, cpu := time.Now(), h.cpuTime()
-	number := h.invocations.Add(1)
 	req, err := codec.DecodeRequest(payload)
 	if err != nil {
 		return nil, &BadRequestError{err}
@@ -106,10 +132,13 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return h.answer(ctx, req, reply)
 }
 
-// reply does what the request, the process's number'th, asks for.
+// reply does what the request, the process's number'th, asks for: finds the function, fetches what
+// is stored, runs the items and adds the measurements. What goes wrong in that is in the reply. An
+// error means that there is none, since the caller has gone.
 func (h *Handler) reply(ctx context.Context, req *codec.Request, number uint64, began time.Time, cpu time.Duration) (*codec.Reply, error) {
 	reply := &codec.Reply{ID: req.ID}
-	atOnce := procs(h.memory)
+	atOnce := h.atOnce()
+	var nested *codec.Spent
 	switch req.Op {
 	case codec.OpDescribe:
 		reply.Functions = h.describe()
@@ -127,9 +156,27 @@ func (h *Handler) reply(ctx context.Context, req *codec.Request, number uint64, 
 			reply.Err = problem
 			break
 		}
-		if reply.Items, err = h.runItems(ctx, fn, req, atOnce); err != nil {
+		if failed := h.start(ctx, req); failed != nil && recordOf(ctx).resumed() {
+			req.Remaining = 1 // what a process before this one has done counts, and nothing else is begun
+		} else if failed != nil {
+			reply.Err = failed
+			break
+		}
+		h.startCounts(req, number)
+		h.calls.Add(int64(len(req.Items)))
+		record, known := recordOf(ctx).open(len(req.Items))
+		if !known {
+			reply.Err = blind(h.environment.Death())
+			break
+		}
+		var spent codec.Spent
+		if reply.Items, spent, err = h.runItems(ctx, fn, req, atOnce, record); err != nil {
 			return nil, err
 		}
+		if spent.Invocations > 0 {
+			nested = &spent
+		}
+		h.fitLogs(req, reply)
 	default:
 		reply.Err = &codec.Error{
 			Kind:    codec.KindBadRequest,
@@ -142,20 +189,33 @@ func (h *Handler) reply(ctx context.Context, req *codec.Request, number uint64, 
 	reply.Agent = codec.AgentStats{
 		Instance:   h.instance,
 		Invocation: number,
-		Cold:       number == 1,
+		Cold:       number == 1 && !h.Guest,
 		Run:        ran,
 		CPU:        h.cpuTime() - cpu,
 		PeakMemory: h.peakMemory(now, ran),
 		Memory:     h.memory << 20,
 		Registry:   h.fingerprint(),
 		Procs:      atOnce,
+		Nested:     nested,
 	}
-	if number == 1 {
+	if reply.Agent.Cold {
 		reply.Agent.Init = h.initialization()
+	}
+	if !h.Guest { // a guest is the client's own process
+		reply.Agent.Build = h.build
 	}
 	return reply, nil
 }
 
+// atOnce is how many items of an invocation run at the same time, unless it says so.
+func (h *Handler) atOnce() int {
+	if h.procs > 0 {
+		return min(h.procs, runtime.GOMAXPROCS(0))
+	}
+	return procs(h.memory)
+}
+
+// transport is how the object store is reached.
 func (h *Handler) transport() http.RoundTripper {
 	if h.Transport != nil {
 		return h.Transport
@@ -163,10 +223,12 @@ func (h *Handler) transport() http.RoundTripper {
 	return h.plain()
 }
 
-// Wait blocks until no function runs any more, including those left behind, or
-// until ctx ends. It returns how many still run.
+// Wait blocks until no function runs any more, including those left behind, or until ctx ends.
+// It returns how many still run, so 0 is success. Call it before you take away what functions
+// use, such as a database. It does not stop them, and new invocations are not refused.
 func (h *Handler) Wait(ctx context.Context) int { return h.running.wait(ctx) }
 
+// cpuTime is that of the process so far, zero for a guest.
 func (h *Handler) cpuTime() time.Duration {
 	if h.Guest {
 		return 0
@@ -174,11 +236,17 @@ func (h *Handler) cpuTime() time.Duration {
 	return cpuTime()
 }
 
+// peakMemory is the highest resident size of the process in bytes, and of the one that it has taken
+// over from; zero for a guest.
 func (h *Handler) peakMemory(now time.Time, ran time.Duration) int64 {
 	if h.Guest {
 		return 0
 	}
-	return peakMemory(now, ran)
+	peak := peakMemory(now, ran)
+	if h.environment != nil && h.environment.Restarted() {
+		peak = max(peak, h.environment.Death().Peak)
+	}
+	return peak
 }
 
 // initialization returns how long the process took from its start until it
@@ -189,6 +257,33 @@ func (h *Handler) initialization() time.Duration {
 		return 0
 	}
 	return max(sinceStart(begun)-time.Since(h.ready), h.ready.Sub(begun))
+}
+
+// startCounts takes the agent's start off the time that is left: the request has waited for it.
+// A process that was started before there was a request loses no more than a part of its time.
+func (h *Handler) startCounts(req *codec.Request, number uint64) {
+	if number == 1 && req.Remaining > 0 {
+		req.Remaining -= min(h.initialization(), req.Remaining/marginMost)
+	}
+}
+
+// start has what the program does at an agent's start done before its first call. It takes its time from the call's.
+func (h *Handler) start(ctx context.Context, req *codec.Request) *codec.Error {
+	if h.starter.over() {
+		return nil
+	}
+	began := time.Now()
+	kill, _ := ctx.Deadline()
+	if end, _ := deadlines(began, kill, req.Remaining, req.Detached != nil); !end.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, end)
+		defer cancel()
+	}
+	failed := h.starter.start(ctx)
+	if req.Remaining > 0 {
+		req.Remaining = max(1, req.Remaining-time.Since(began))
+	}
+	return failed
 }
 
 // describe lists the registry.
@@ -204,7 +299,7 @@ func (h *Handler) describe() []codec.FunctionInfo {
 //
 // For a version mismatch, Message is the agent's Shape of the function and Hint
 // its Signature: the client puts its own beside them.
-func (h *Handler) find(req *codec.Request) (*lambdapool.Function, *codec.Error) {
+func (h *Handler) find(req *codec.Request) (*registry.Function, *codec.Error) {
 	f, ok := h.registry.Lookup(req.Func)
 	if !ok {
 		return nil, h.unknown(req.Func)
@@ -215,6 +310,8 @@ func (h *Handler) find(req *codec.Request) (*lambdapool.Function, *codec.Error) 
 	return f, nil
 }
 
+// unknown says that there is no such function, and which names are nearest. The usual cause is a
+// package that only the client imports.
 func (h *Handler) unknown(name string) *codec.Error {
 	functions := h.registry.Functions()
 	e := &codec.Error{

@@ -192,6 +192,7 @@ func TestHostilePayload(t *testing.T) {
 
 func TestStats(t *testing.T) {
 	t.Setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
+	t.Setenv("LAMBDAPOOL_BUILD", "3f2a")
 	r := lambdapool.NewRegistry()
 	var sink []byte
 	lambdapool.RegisterIn(r, "work", func(_ context.Context, mb int) (bool, error) {
@@ -209,6 +210,14 @@ func TestStats(t *testing.T) {
 	second := invoke(t, h, request(t, r, "work", 1)).Agent
 	if !first.Cold || second.Cold || first.Invocation != 1 || second.Invocation != 2 {
 		t.Errorf("invocation %d (cold %t), then %d (cold %t)", first.Invocation, first.Cold, second.Invocation, second.Cold)
+	}
+	if first.Build != "3f2a" || second.Build != "3f2a" {
+		t.Errorf("build %q, then %q", first.Build, second.Build)
+	}
+	guest := agent.NewHandler(r)
+	guest.Guest = true
+	if stats := invoke(t, guest, request(t, r, "work", 1)).Agent; stats.Build != "" || stats.Cold || stats.Init != 0 {
+		t.Errorf("a guest says that it is build %q, cold %t, and started in %v", stats.Build, stats.Cold, stats.Init)
 	}
 	if first.Instance == "" || first.Instance != second.Instance {
 		t.Errorf("instance %q, then %q", first.Instance, second.Instance)

@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"sync"
+
+	"github.com/lambdapool/lambdapool/internal/funclog"
 )
 
 // An itemContext is the context of one item of several. It ends with the item, or before
@@ -10,6 +12,9 @@ import (
 // each would cost more than their call: it is made for those that do.
 type itemContext struct {
 	context.Context // of the run
+
+	run   *run
+	index int // of the item
 
 	mu    sync.Mutex
 	over  bool            // the item has ended
@@ -41,8 +46,10 @@ func (c *itemContext) made() context.Context {
 	return c.own
 }
 
+// Done makes the context that can be waited for: whoever asks for it means to wait.
 func (c *itemContext) Done() <-chan struct{} { return c.made().Done() }
 
+// Err does not make one, since a loop may ask for it a million times.
 func (c *itemContext) Err() error {
 	c.mu.Lock()
 	own, over := c.own, c.over
@@ -61,6 +68,9 @@ func (c *itemContext) Err() error {
 // Value finds the own context if there is one, where package context looks for the one
 // that a derived context hangs on.
 func (c *itemContext) Value(key any) any {
+	if key == funclog.Key {
+		return c.run.logs.Item(c.index)
+	}
 	c.mu.Lock()
 	asked := c.own != nil || c.over
 	c.mu.Unlock()

@@ -3,19 +3,9 @@
 package agent
 
 import (
-	"os"
 	"syscall"
 	"time"
 )
-
-func closeOnExec(fd int) { syscall.CloseOnExec(fd) }
-
-// killGroup kills the process group, this process included, if this process leads it.
-func killGroup() {
-	if syscall.Getpgrp() == os.Getpid() {
-		_ = syscall.Kill(0, syscall.SIGKILL)
-	}
-}
 
 // cpuTime returns the user and system time that this process has used.
 func cpuTime() time.Duration {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,46 @@ import (
 
 	"github.com/lambdapool/lambdapool/codec"
 )
+
+// What a reply takes beside results and errors, generously, in bytes.
+const (
+	replyRoom    = 512
+	itemRoom     = 24  // of an item
+	notBegunRoom = 8   // of an item that was not begun
+	errorRoom    = 640 // of an item's error, which can be shortened to that
+)
+
+// A room is what a reply can still hold.
+type room struct {
+	limit  int
+	used   int
+	expect int // of one more item
+}
+
+// roomFor is that of the reply to req.
+func (h *Handler) roomFor(req *codec.Request) room {
+	if req.Spill != nil || req.Detached != nil {
+		return room{limit: codec.MaxStored, expect: req.Expect}
+	}
+	return room{limit: h.MaxReply - replyRoom, expect: req.Expect}
+}
+
+// took takes in the reply of an item. The next one may be as large as the largest, but not as
+// one that has no room anywhere and becomes an error.
+func (r *room) took(reply *codec.ItemReply) {
+	n := size(reply)
+	if reply.Err != nil || n > r.limit {
+		n = min(n, errorRoom)
+	}
+	r.used += n + itemRoom
+	r.expect = max(r.expect, n)
+}
+
+// holds reports whether there is room for another item beside those that run. fresh are the
+// items that are not begun, this one among them.
+func (r *room) holds(running, fresh int) bool {
+	return r.used+(running+1)*(r.expect+itemRoom)+(fresh-1)*notBegunRoom <= r.limit
+}
 
 // answer turns the reply to req into bytes: all of it, or, where it is large and
 // req says where to store it, what stands for it.
@@ -44,7 +85,7 @@ func (h *Handler) answer(ctx context.Context, req *codec.Request, reply *codec.R
 
 // encode turns the reply into bytes, at most MaxReply of them. Above its limit
 // the platform would drop the whole reply and aws-lambda-go end the process; so
-// the largest items make room for the others, and say why. total is what the
+// long errors are shortened, and then the largest results make room for the others and say why. total is what the
 // items take at least; notStored is why they could not be stored, if that was tried.
 func (h *Handler) encode(reply *codec.Reply, total int, notStored error, opts []codec.FrameOption) ([]byte, error) {
 	if len(opts) > 0 && total > h.MaxReply {
@@ -53,12 +94,12 @@ func (h *Handler) encode(reply *codec.Reply, total int, notStored error, opts []
 		}
 	}
 	var bySize []int
-	if total > h.MaxReply/2 { // else all have room, whatever surrounds them
+	if total+len(reply.Items)*itemRoom > h.MaxReply/2 { // else all have room, whatever surrounds them
 		bySize = make([]int, len(reply.Items))
 		for i := range reply.Items {
 			bySize[i] = i
 		}
-		slices.SortStableFunc(bySize, func(a, b int) int { return size(&reply.Items[b]) - size(&reply.Items[a]) })
+		slices.SortStableFunc(bySize, func(a, b int) int { return givesWay(&reply.Items[a], &reply.Items[b]) })
 	}
 	for {
 		for excess := total - h.MaxReply; excess > 0 && len(bySize) > 0; bySize = bySize[1:] {
@@ -68,6 +109,9 @@ func (h *Handler) encode(reply *codec.Reply, total int, notStored error, opts []
 			excess -= before - size(item)
 		}
 		data, err := codec.EncodeReply(reply, opts...)
+		if err == nil && len(data) > h.MaxReply && dropLogs(reply) {
+			data, err = codec.EncodeReply(reply, opts...)
+		}
 		if err != nil || len(data) <= h.MaxReply {
 			return data, err
 		}
@@ -83,6 +127,21 @@ func (h *Handler) encode(reply *codec.Reply, total int, notStored error, opts []
 	}
 	reply.Items, reply.Functions = nil, nil
 	return codec.EncodeReply(reply)
+}
+
+// givesWay orders items by who makes room first: long errors, which keep what matters, then
+// results, the largest first.
+func givesWay(a, b *codec.ItemReply) int {
+	rank := func(item *codec.ItemReply) int {
+		switch {
+		case item.Err == nil:
+			return 1
+		case size(item) > errorRoom:
+			return 0
+		}
+		return 2
+	}
+	return cmp.Or(rank(a)-rank(b), size(b)-size(a))
 }
 
 // tooLarge replaces an item that has no room in the reply to n items, which
@@ -123,6 +182,9 @@ func size(item *codec.ItemReply) int {
 		}
 		for _, code := range e.Codes {
 			n += len(code)
+		}
+		for i := range e.Values {
+			n += len(e.Values[i].Code) + len(e.Values[i].Data)
 		}
 	}
 	return n

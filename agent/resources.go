@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/lambdapool/lambdapool/internal/isolate"
 )
 
 const (
@@ -19,6 +21,11 @@ const (
 	// heapShare is the part of the memory, in percent, that the Go heap may take
 	// before the garbage collector works harder; the rest is for what it does not see.
 	heapShare = 90
+	// A goroutine's stack may take this part of the memory, within bounds. Go's own
+	// bound is 1 GB, most of what a function has.
+	stackShare = 4
+	leastStack = 64 << 20
+	mostStack  = 512 << 20
 )
 
 // memorySetting returns the function's memory in MB; 0: not on Lambda.
@@ -31,10 +38,20 @@ func memorySetting() int64 {
 }
 
 // limitMemory has the garbage collector work harder before the platform kills
-// the process. A GOMEMLIMIT of the user's stands.
-func limitMemory() {
-	if mb := memorySetting(); mb > 0 && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(mb << 20 / 100 * heapShare)
+// the process. A GOMEMLIMIT of the user's stands. supervised says that there is another
+// process that takes some of the memory.
+//
+// A stack that overflows then ends that process, not all: it has to be full before the
+// memory is.
+func limitMemory(supervised bool) {
+	mb := memorySetting()
+	bytes := mb << 20
+	if supervised {
+		debug.SetMaxStack(int(max(leastStack, min(bytes/stackShare, mostStack))))
+		bytes -= isolate.Reserve
+	}
+	if mb > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes / 100 * heapShare)
 	}
 }
 
@@ -47,6 +64,7 @@ func procsFor(mb int64, maxProcs int) int {
 	return max(1, min(int((mb+mbPerCPU/2)/mbPerCPU), maxProcs))
 }
 
+// procs is procsFor this process.
 func procs(mb int64) int { return procsFor(mb, runtime.GOMAXPROCS(0)) }
 
 // A reading of the peak serves invocations that run for less than peakRun
@@ -57,6 +75,7 @@ const (
 	peakAge = 100 * time.Millisecond
 )
 
+// peak is the last reading. It is the process's, so all handlers share it.
 var peak struct {
 	sync.Mutex
 	at    time.Time

@@ -5,56 +5,97 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/internal/funclog"
+	"github.com/lambdapool/lambdapool/internal/nested"
+	"github.com/lambdapool/lambdapool/internal/registry"
 )
 
-// pending is the Run of an item that is not settled.
-const pending = -1
+// An itemState is where an item of an invocation stands. Under the run's lock, and never back:
+//
+//	fresh  nobody has begun it. take makes it begun; giveBack makes it done, with KindNotBegun.
+//	begun  its function may have run. settle makes it done, called by the goroutine of the
+//	       function with what came of it, or by close, which answers for functions that ignore their context.
+//	done   its reply is final.
+//
+// Items are begun in their order, so the fresh ones are those from run.next on.
+type itemState uint8
+
+const (
+	itemFresh itemState = iota
+	itemBegun
+	itemDone
+)
 
 // A run is the items of one invocation on their way through the function.
 type run struct {
 	h     *Handler
-	fn    *lambdapool.Function
+	fn    *registry.Function
 	ctx   context.Context // ends when the functions shall
 	began time.Time
-	chunk int // which chunk of a run the items are, from 1; 0: of none
+	end   time.Time // when ctx ends; zero: never
+	chunk int       // which chunk of a run the items are, from 1; 0: of none
 	items [][]byte
+	fails bool // no item is begun any more once one has failed
+
+	record *record // of what becomes of them; nil: nobody would read it
+	logs   funclog.Invocation
 
 	mu      sync.Mutex
-	next    int // first item that was not started
-	left    int // items that are not settled
+	next    int   // first item that is fresh
+	redo    []int // items before it that are begun once more; their replies are there for want of time
+	left    int   // items that are not done
+	running int   // items that are begun
+	parked  int   // workers that have ended for want of room in the reply
+	failed  bool
+	room    room
+	pace    *pace // nil: nobody asks
+	states  []itemState
 	replies []codec.ItemReply
-	closed  bool               // the reply is on its way: what still comes is late
-	all     chan struct{}      // closed when every item is settled
-	only    [1]codec.ItemReply // the replies of a single item: most invocations have no more
+	closed  bool          // the reply is on its way: what still comes is late
+	all     chan struct{} // closed when every item is done
+
+	only struct { // of a single item: most invocations have no more
+		states  [1]itemState
+		replies [1]codec.ItemReply
+	}
 }
 
 // runItems runs fn for each item, up to parallel of them at once, and returns
-// when all are settled, when ctx ends (with its cause), or at the time when it
+// when all are done, when ctx ends (with its cause), or at the time when it
 // has to answer for those that ignore their context.
-func (h *Handler) runItems(ctx context.Context, fn *lambdapool.Function, req *codec.Request, procs int) ([]codec.ItemReply, error) {
+func (h *Handler) runItems(ctx context.Context, fn *registry.Function, req *codec.Request, procs int, record *record) (replies []codec.ItemReply, spent codec.Spent, err error) {
 	n := len(req.Items)
 	if n == 0 {
-		return nil, nil
+		return nil, spent, nil
 	}
 	kill, _ := ctx.Deadline()
-	began := time.Now()
-	end, answer := deadlines(began, kill, req.Remaining, req.Detached != nil)
-	r := &run{h: h, fn: fn, began: began, chunk: req.Chunk, items: req.Items, left: n, all: make(chan struct{})}
-	if r.replies = r.only[:]; n > 1 {
-		r.replies = make([]codec.ItemReply, n)
+	now := record.start(time.Now())
+	end, answer := deadlines(now, kill, req.Remaining, req.Detached != nil)
+	r := &run{
+		h: h, fn: fn, began: now, end: end, chunk: req.Chunk, items: req.Items, fails: req.Stop, record: record,
+		left: n, room: h.roomFor(req), pace: newPace(now, end, n, req.Last), all: make(chan struct{}),
 	}
-	for i := range r.replies {
-		r.replies[i].Run = pending
+	if r.states, r.replies = r.only.states[:], r.only.replies[:]; n > 1 {
+		r.states, r.replies = make([]itemState, n), make([]codec.ItemReply, n)
 	}
+	r.resume(req.Detached != nil && !req.Detached.Once)
+	defer r.logged(ctx, req)()
+	ctx = funclog.With(ctx, &r.logs)
 	var cancel context.CancelFunc
 	if end.IsZero() {
 		r.ctx, cancel = context.WithCancel(ctx)
 	} else {
 		r.ctx, cancel = context.WithDeadline(ctx, end)
 	}
+	r.ctx = nested.WithTrace(r.ctx, req.Trace)
+	nested.Bound(r.ctx)
 	defer cancel()
+	if !h.Guest { // a guest's functions have their host's executor
+		var frame *nested.Frame
+		r.ctx, frame = nested.Enter(r.ctx, req.Nested, req.Detached != nil, h.registry)
+		defer func() { spent = frame.Leave() }()
+	}
 	parallel := procs
 	if req.Parallel > 0 {
 		parallel = req.Parallel
@@ -63,12 +104,64 @@ func (h *Handler) runItems(ctx context.Context, fn *lambdapool.Function, req *co
 		h.running.add()
 		go r.work()
 	}
-	select {
-	case <-r.all:
-	case <-r.ctx.Done():
-		r.wait(ctx, answer)
+	var aside <-chan time.Time
+	if req.Last && req.Parallel == 0 && !end.IsZero() {
+		aside = time.After(r.half())
 	}
-	return r.close(ctx)
+	for {
+		select {
+		case <-r.all:
+		case <-aside:
+			r.passBy(procs)
+			if aside = nil; r.half() > stallLeast {
+				aside = time.After(r.half())
+			}
+			continue
+		case <-r.ctx.Done():
+			r.wait(ctx, answer)
+		}
+		replies, err = r.close(ctx)
+		return replies, spent, err
+	}
+}
+
+// stallLeast is the least time for which it is worth beginning anything.
+const stallLeast = 10 * time.Millisecond
+
+// half is half of the time that is left.
+func (r *run) half() time.Duration { return time.Until(r.end) / 2 }
+
+// passBy begins items that others have held up for half of the time, beside them: nobody can
+// send them again. More than the processors are paid for run at once then, which takes from those.
+func (r *run) passBy(workers int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for range min(workers, len(r.items)-r.next) {
+		r.replace()
+	}
+}
+
+// resume settles the items that another process had begun, but for those that run again.
+func (r *run) resume(again bool) {
+	now := time.Now()
+	for i, item := range r.record.left(len(r.items), again, r.timedOut) {
+		r.next++
+		r.pace.begun(now.Add(-item.reply.Run))
+		if item.again {
+			r.redo, r.replies[i] = append(r.redo, i), item.reply
+			continue
+		}
+		r.running++
+		r.settle(i, item.reply, now)
+	}
+}
+
+// begin notes that item i is about to run. The caller holds the lock.
+func (r *run) begin(i int) int {
+	r.running++
+	r.states[i] = itemBegun
+	r.record.begin(i)
+	return i
 }
 
 // wait gives functions whose context has ended until answer to return, unless
@@ -83,84 +176,140 @@ func (r *run) wait(ctx context.Context, answer time.Time) {
 	}
 }
 
-// close takes what there is. Items that are not settled have a function that
-// ignores its context, unless it is ctx, the caller's, that has ended; then
-// nothing but a complete result is worth returning.
+// close takes what there is. An item that is still begun has a function that
+// ignores its context. If the caller has canceled ctx, nobody wants anything but a
+// complete result; one whose deadline has passed may still be there.
 func (r *run) close(ctx context.Context) ([]codec.ItemReply, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	r.expire()
+	r.giveBack()
 	abandoned := r.h.abandoned.Add(int64(r.left))
 	for i := range r.replies {
-		if r.replies[i].Run == pending {
-			r.replies[i] = codec.ItemReply{Err: r.timedOut(i, ignored(abandoned))}
+		if r.states[i] == itemBegun {
+			r.settle(i, codec.ItemReply{Err: r.timedOut(i, ignored(abandoned))}, time.Now())
 		}
-		if r.replies[i].Err != nil && ctx.Err() != nil {
+		if r.replies[i].Err != nil && canceled(ctx) {
 			return nil, context.Cause(ctx)
 		}
 	}
 	return r.replies, nil
 }
 
-// work runs items until there are no more. A function that ends its goroutine
+// canceled reports whether the caller wants nothing any more. A deadline that has passed is no such
+// word.
+func canceled(ctx context.Context) bool {
+	err := ctx.Err()
+	return err != nil && err != context.DeadlineExceeded
+}
+
+// work runs items until there are none to begin. A function that ends its goroutine
 // by runtime.Goexit ends this one; another takes over.
 func (r *run) work() {
 	defer r.h.running.done()
 	finished := false
 	defer func() {
 		if !finished {
-			r.h.running.add()
-			go r.work()
+			r.replace()
 		}
 	}()
-	for i := r.take(); i >= 0; i = r.take() {
-		r.call(i)
+	now := time.Now()
+	for i := r.take(now); i >= 0; i = r.take(now) {
+		now = r.call(i, now)
 	}
 	finished = true
 }
 
-// take returns the next item to start, or -1.
-func (r *run) take() int {
+// replace starts a worker.
+func (r *run) replace() {
+	r.h.running.add()
+	go r.work()
+}
+
+// take begins the next item and returns it, or -1 if no item is to be begun by this worker any
+// more.
+//
+// The first item of an invocation is begun whatever is known of time and room: so each
+// invocation, and with it the run, comes on.
+func (r *run) take(now time.Time) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed {
+	if r.closed || r.next == len(r.items) && len(r.redo) == 0 {
 		return -1
 	}
-	if r.ctx.Err() != nil {
-		r.expire()
-	}
-	if r.next == len(r.items) {
+	switch {
+	case r.ctx.Err() != nil, !r.end.IsZero() && !now.Before(r.end):
+		r.giveBack()
+		return -1
+	case len(r.redo) > 0:
+		i := r.redo[0]
+		r.redo = r.redo[1:]
+		return r.begin(i)
+	case r.next == 0:
+	case r.fails && r.failed, !r.pace.inTime(now):
+		r.giveBack()
+		return -1
+	case !r.room.holds(r.running, len(r.items)-r.next):
+		if r.running > 0 { // they may turn out smaller than what is kept for them
+			r.parked++
+			return -1
+		}
+		r.giveBack()
 		return -1
 	}
 	r.next++
-	return r.next - 1
+	r.pace.begun(now)
+	return r.begin(r.next - 1)
 }
 
-// expire settles the items that were not started; there is no time for them.
-func (r *run) expire() {
+// notBegun is the reply of every item that is given back. It says no more, since there may be
+// thousands.
+var notBegun = &codec.Error{Kind: codec.KindNotBegun}
+
+// giveBack settles the items that are fresh: whoever sent them sends them again. The caller
+// holds the lock.
+func (r *run) giveBack() {
+	for _, i := range r.redo {
+		r.record.end(i, &r.replies[i])
+		r.finish(i, r.replies[i])
+	}
+	r.redo = nil
 	for ; r.next < len(r.items); r.next++ {
-		r.settle(r.next, codec.ItemReply{Err: r.timedOut(r.next, neverStarted())})
+		r.finish(r.next, codec.ItemReply{Err: notBegun})
 	}
 }
 
-// settle records an item's reply. The caller holds the lock.
-func (r *run) settle(i int, reply codec.ItemReply) {
-	r.replies[i] = reply
+// settle records what came of an item that was begun. The caller holds the lock.
+func (r *run) settle(i int, reply codec.ItemReply, now time.Time) {
+	r.running--
+	r.failed = r.failed || reply.Err != nil
+	r.room.took(&reply)
+	r.finish(i, reply)
+	r.pace.done(i, now, r.states)
+	if r.parked > 0 && !r.closed {
+		r.parked--
+		r.replace()
+	}
+}
+
+// finish records the reply of an item. The caller holds the lock.
+func (r *run) finish(i int, reply codec.ItemReply) {
+	reply.Logs = r.logs.Kept(i)
+	r.states[i], r.replies[i] = itemDone, reply
 	if r.left--; r.left == 0 {
 		close(r.all)
 	}
 }
 
-// call runs the function for item i and settles it, whatever the function does.
-func (r *run) call(i int) {
+// call runs the function for item i, settles it, whatever the function does, and returns when
+// that was.
+func (r *run) call(i int, began time.Time) (ended time.Time) {
 	ctx := r.ctx
 	if len(r.items) > 1 { // a single item's context is the run's, which ends with it
-		item := &itemContext{Context: r.ctx}
+		item := &itemContext{Context: r.ctx, run: r, index: i}
 		defer item.end()
 		ctx = item
 	}
-	began := time.Now()
 	var reply codec.ItemReply
 	returned := false
 	defer func() {
@@ -169,18 +318,21 @@ func (r *run) call(i int) {
 		} else if !returned {
 			reply.Err = exited()
 		}
-		reply.Run = time.Since(began)
+		ended = time.Now()
+		reply.Run = ended.Sub(began)
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if r.closed {
+		if r.states[i] == itemDone { // answered for
 			r.h.abandoned.Add(-1)
 			return
 		}
-		r.settle(i, reply)
+		r.record.end(i, &reply)
+		r.settle(i, reply, ended)
 	}()
 	value, err := r.fn.Call(ctx, r.items[i])
 	reply = r.outcome(ctx, i, value, err)
 	returned = true
+	return ended
 }
 
 // outcome turns what the function returned for item i into its reply.

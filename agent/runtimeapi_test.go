@@ -8,8 +8,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,7 +20,7 @@ import (
 )
 
 // patience is when a test gives up on a process.
-const patience = 30 * time.Second
+const patience = 3 * time.Minute
 
 // A platform is Lambda's side of the Runtime API for one agent process.
 type platform struct {
@@ -26,15 +28,36 @@ type platform struct {
 	invokes chan invocation
 	answers chan answer
 	process *exec.Cmd
-	log     bytes.Buffer  // of the process
+	log     lockedBuffer  // of the process
 	exited  chan struct{} // closed when it has ended
 	number  int
+
+	answered sync.Map // ids
 }
 
 type invocation struct {
 	id      string
 	payload []byte
 	timeout time.Duration
+}
+
+// A lockedBuffer is written while it is read.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+// output is what the process has written so far.
+func (p *platform) output() string {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	return p.log.buf.String()
 }
 
 // An answer is what the agent posted.
@@ -49,6 +72,12 @@ const apiPrefix = "/2018-06-01/runtime/invocation/"
 // start runs this test binary as an agent and plays Lambda for it.
 func start(t *testing.T, files []*os.File, env ...string) *platform {
 	t.Helper()
+	return startBy(t, nil, files, env...)
+}
+
+// startBy is start through another program, which gets this one's path as its last argument.
+func startBy(t *testing.T, program []string, files []*os.File, env ...string) *platform {
+	t.Helper()
 	p := &platform{t: t, invokes: make(chan invocation), answers: make(chan answer), exited: make(chan struct{})}
 	stop := make(chan struct{})
 	mux := http.NewServeMux()
@@ -59,6 +88,8 @@ func start(t *testing.T, files []*os.File, env ...string) *platform {
 			header.Set("Lambda-Runtime-Aws-Request-Id", inv.id)
 			header.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(inv.timeout).UnixMilli(), 10))
 			header.Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-west-1:123456789012:function:test")
+			header.Set("Lambda-Runtime-Trace-Id", "Root=1-"+inv.id)
+			header.Set("Lambda-Runtime-Client-Context", `{"custom":{"for":"`+inv.id+`"}}`)
 			if _, err := w.Write(inv.payload); err != nil {
 				t.Errorf("next: %v", err)
 			}
@@ -68,8 +99,9 @@ func start(t *testing.T, files []*os.File, env ...string) *platform {
 	})
 	mux.HandleFunc("POST "+apiPrefix+"{id}/{verb}", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Errorf("answer: %v", err)
+		if err != nil || !p.accepts(r.PathValue("id")) { // cut off by a death, or given before
+			w.WriteHeader(http.StatusBadRequest)
+			return
 		}
 		w.WriteHeader(http.StatusAccepted)
 		select {
@@ -83,7 +115,8 @@ func start(t *testing.T, files []*os.File, env ...string) *platform {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.process = exec.Command(exe)
+	program = append(slices.Clone(program), exe)
+	p.process = exec.Command(program[0], program[1:]...)
 	p.process.Env = append([]string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(server.URL, "http://")}, env...)
 	p.process.ExtraFiles = files
 	p.process.Stdout, p.process.Stderr = &p.log, &p.log
@@ -101,10 +134,16 @@ func start(t *testing.T, files []*os.File, env ...string) *platform {
 		close(stop)
 		server.Close()
 		if t.Failed() {
-			t.Logf("the agent's output:\n%s", &p.log)
+			t.Logf("the agent's output:\n%s", p.output())
 		}
 	})
 	return p
+}
+
+// accepts reports whether a request is answered for the first time.
+func (p *platform) accepts(id string) bool {
+	_, before := p.answered.LoadOrStore(id, true)
+	return !before
 }
 
 // send hands an invocation to the agent.

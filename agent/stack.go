@@ -6,14 +6,19 @@ import (
 	"strings"
 )
 
+// A stack's bounds keep one panic from taking the room of other items' values in a reply.
 const (
 	maxFrames     = 64       // of a panic's stack, innermost first
 	maxStackBytes = 16 << 10 // of its text
 )
 
+// These stand between the agent's goroutine and a user's function: see isPlumbing. A package that
+// comes in between is to be added here, else every panic shows its frames.
 const (
-	rootPackage  = "github.com/lambdapool/lambdapool."
-	agentPackage = "github.com/lambdapool/lambdapool/agent."
+	rootPackage     = "github.com/lambdapool/lambdapool."
+	agentPackage    = "github.com/lambdapool/lambdapool/agent."
+	driverPackage   = "github.com/lambdapool/lambdapool/driver."
+	registryPackage = "github.com/lambdapool/lambdapool/internal/registry."
 )
 
 // panicStack describes where a panic came from: the user's frames, innermost
@@ -57,7 +62,7 @@ func userFrames(frames []runtime.Frame) []runtime.Frame {
 // isPlumbing reports whether a function stands between the agent's goroutine
 // and the user's function.
 func isPlumbing(function string) bool {
-	for _, prefix := range []string{"runtime.", "reflect.", rootPackage, agentPackage} {
+	for _, prefix := range []string{"runtime.", "reflect.", rootPackage, agentPackage, driverPackage, registryPackage} {
 		if strings.HasPrefix(function, prefix) {
 			return true
 		}
@@ -65,6 +70,8 @@ func isPlumbing(function string) bool {
 	return false
 }
 
+// formatFrames prints frames as Go's own traces do: the function, then file and line below it. What
+// is longer than maxFrames or maxStackBytes is cut off at the far end, which matters least.
 func formatFrames(frames []runtime.Frame) string {
 	var b strings.Builder
 	for i, f := range frames {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
@@ -24,26 +23,6 @@ const (
 	storePauseMax = 2 * time.Second
 	storeLastWord = 100 * time.Millisecond // before the kill, for the answer that storing took too long
 )
-
-// newStoreTransport returns the transport that a Handler uses unless it is given
-// another one.
-func newStoreTransport() http.RoundTripper {
-	t := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   5 * time.Second,
-		ResponseHeaderTimeout: 30 * time.Second,
-		// Connections do not survive a frozen sandbox.
-		IdleConnTimeout:     5 * time.Second,
-		MaxIdleConnsPerHost: 16,
-		DisableCompression:  true, // the bytes are what was stored, exactly
-		ReadBufferSize:      64 << 10,
-		WriteBufferSize:     64 << 10,
-		Protocols:           new(http.Protocols),
-	}
-	t.Protocols.SetHTTP1(true)
-	return t
-}
 
 // fetch gets the items of a request that are stored, and takes the time that it took
 // off the request's. It returns what to answer when they cannot be had; the error
@@ -82,7 +61,8 @@ func (h *Handler) fetch(ctx context.Context, req *codec.Request) (*codec.Error, 
 	return nil, nil //nolint:nilnil // no problem and no error
 }
 
-// get reads a stored request.
+// get reads a stored request. Size and sum are compared while it is read; an object that does not
+// fit them is a final error, since asking again would bring the same one.
 func (h *Handler) get(ctx context.Context, s *codec.Stored) (req *codec.Request, err error) {
 	err = h.exchange(ctx, &exchange{method: http.MethodGet, link: s.From, done: func(resp *http.Response) error {
 		if resp.ContentLength >= 0 && resp.ContentLength != s.Size {

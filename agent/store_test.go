@@ -124,6 +124,7 @@ func TestStoredArgumentsThatCannotBeFetched(t *testing.T) {
 			answer: refusing(answer(403, "<Error><Code>AccessDenied</Code><Key>"+secret+"</Key></Error>"), nil),
 			tries:  1, says: "HTTP 403 AccessDenied", hint: "expired",
 		},
+		"expired":    {answer: refusing(answer(400, "<Error><Code>ExpiredToken</Code></Error>"), nil), tries: 1, says: "HTTP 400 ExpiredToken", hint: "expired"},
 		"missing":    {spoil: func(b *bucket, _ *codec.Request) { clear(b.objects) }, tries: 1, says: "HTTP 404 NoSuchKey", hint: "gone"},
 		"redirect":   {answer: refusing(answer(307, ""), nil), tries: 1, says: "HTTP 307", hint: "region"},
 		"down":       {answer: refusing(nil, errors.New("connection refused")), tries: 5, says: "connection refused (tried 5 times)", hint: "VPC"},
@@ -238,7 +239,7 @@ func TestFetchingTakesTime(t *testing.T) {
 }
 
 func TestSpill(t *testing.T) {
-	r, b := filling(), newBucket()
+	r, b := filling(0), newBucket()
 	h := agent.NewHandler(r)
 	h.MaxReply, h.Transport = 100_000, b
 	for _, tt := range []struct {
@@ -313,7 +314,7 @@ func TestCompressedReply(t *testing.T) {
 // The function ran, but its result is lost: the item says so, smaller ones arrive.
 func TestSpillThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, b := filling(), newBucket()
+		r, b := filling(0), newBucket()
 		h := agent.NewHandler(r)
 		h.MaxReply, h.Transport = 100_000, b
 		for name, tt := range map[string]struct {
@@ -353,7 +354,7 @@ func TestSpillThatFails(t *testing.T) {
 // A store that does not answer leaves time to say so before the kill.
 func TestSpillGivesUpInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, b := filling(), newBucket()
+		r, b := filling(0), newBucket()
 		b.answer = func(_ int, r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()

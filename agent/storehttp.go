@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/internal/postform"
 )
 
 // An exchange is a request to an object store that a link allows, and its tries.
@@ -69,6 +70,7 @@ func (h *Handler) exchange(ctx context.Context, x *exchange) error {
 	}
 }
 
+// exchangeOnce makes one try. Redirects are not followed.
 func (h *Handler) exchangeOnce(ctx context.Context, x *exchange) error {
 	r, err := storeRequest(ctx, x)
 	if err != nil {
@@ -136,7 +138,7 @@ func storeRequest(ctx context.Context, x *exchange) (*http.Request, error) {
 	switch {
 	case x.body == nil:
 	case x.key != "":
-		return r, fillForm(r, x)
+		return r, postform.Fill(r, x.link.Form, x.key, x.body.Size(), func() io.Reader { return x.body.Reader() })
 	default:
 		r.ContentLength = x.body.Size()
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(x.body.Reader()), nil }
@@ -173,6 +175,7 @@ type finalError struct{ error }
 
 func (e finalError) Unwrap() error { return e.error }
 
+// final marks an error that no other try would mend.
 func final(err error) error { return finalError{err} }
 
 // A refusal is what a store answered instead of OK.
@@ -204,17 +207,31 @@ func errorCode(body []byte) string {
 	return string(code)
 }
 
+// refused reads what a store answers instead of OK, and says by finalError whether another try is
+// of any use. It is for 5xx, 429, 408 and for 409, which S3 answers while somebody else stores the
+// same object; not for what would be answered alike each time.
 func refused(resp *http.Response) error {
 	const enough = 4 << 10
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, enough)) // what can be read of it
 	e := &refusal{status: resp.StatusCode, code: errorCode(body)}
 	switch {
+	case e.status == http.StatusInsufficientStorage && e.code == "DiskFull": // the embedded store's: nobody makes room by waiting
+		return final(e)
 	case e.status >= 500, e.status == http.StatusTooManyRequests, e.status == http.StatusRequestTimeout, e.code == "RequestTimeout",
 		e.status == http.StatusConflict: // somebody else stores the same object just now
 		return e
 	default:
 		return final(e)
 	}
+}
+
+// expiredToken is what Google Cloud Storage says of a link that has expired. Amazon S3 has no word of its own for it.
+const expiredToken = "ExpiredToken"
+
+// hasExpired reports whether a store has said that a link has expired: it says nothing else any more.
+func hasExpired(err error) bool {
+	var no *refusal
+	return errors.As(err, &no) && no.code == expiredToken
 }
 
 // storeHint says what to do about an exchange that failed.
@@ -227,7 +244,7 @@ func storeHint(err error) string {
 		return "allow the call, or the function, more time"
 	case !errors.As(err, &no):
 		return "can the function reach the object store? in a VPC it needs an endpoint for it"
-	case no.status == http.StatusForbidden:
+	case no.status == http.StatusForbidden, no.code == expiredToken: // 400, as Google has it
 		return "the link has expired, or who signed it may not do this: see the client's rights on the bucket, and how long its credentials last"
 	case no.status == http.StatusNotFound:
 		return "the object is gone: was it deleted, or does a lifecycle rule expire it too early?"

@@ -64,7 +64,7 @@ func (b *bucket) post(r *http.Request) (*http.Response, error) {
 
 // Large replies go by a form as well: one signature serves many of them.
 func TestSpillByForm(t *testing.T) {
-	r, b := filling(), newBucket()
+	r, b := filling(0), newBucket()
 	counted := 0
 	h := agent.NewHandler(r)
 	h.MaxReply, h.Transport = 100_000, roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -133,7 +133,7 @@ func TestCreateObject(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tries := 0
-				h := agent.NewHandler(filling())
+				h := agent.NewHandler(filling(0))
 				h.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 					body, err := io.ReadAll(r.Body)
 					if err != nil || string(body) != "claim" || r.ContentLength != 5 || r.Method != http.MethodPut || r.Header.Get("If-None-Match") != "*" {
@@ -174,7 +174,7 @@ func TestObjectExists(t *testing.T) {
 		"denied, the other gone":  {answer: denied(), beside: status(404, ""), says: "HTTP 403 AccessDenied"},
 		"something else is wrong": {answer: status(400, "<Code>ExpiredToken</Code>"), says: "HTTP 400 ExpiredToken"},
 	} {
-		h := agent.NewHandler(filling())
+		h := agent.NewHandler(filling(0))
 		h.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 			if r.Method != http.MethodGet || r.Header.Get("Range") != "bytes=0-0" {
 				t.Errorf("%s %v", r.Method, r.Header)
@@ -211,7 +211,7 @@ func TestPostObject(t *testing.T) {
 		w.WriteHeader(resp.StatusCode)
 	}))
 	defer server.Close()
-	h := agent.NewHandler(filling())
+	h := agent.NewHandler(filling(0))
 	form := b.form()
 	form.URL = server.URL
 	for _, want := range [][]byte{{}, []byte("mark"), bytes.Repeat([]byte("--lambdapool-\r\n"), 100_000)} {

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/agent"
@@ -21,13 +20,14 @@ import (
 	"github.com/lambdapool/lambdapool/backend/awslambda"
 	"github.com/lambdapool/lambdapool/backend/inproc"
 	"github.com/lambdapool/lambdapool/backend/local"
+	"github.com/lambdapool/lambdapool/internal/noleak"
 )
 
 var double = lambdapool.Register("backend.double", func(_ context.Context, n int) (int, error) { return 2 * n, nil })
 
 func TestMain(m *testing.M) {
 	agent.Main()
-	goleak.VerifyTestMain(m)
+	noleak.Main(m)
 }
 
 // isolate keeps the developer's own AWS configuration out of a test.
@@ -47,6 +47,8 @@ func isolate(t *testing.T) {
 		"AWS_ENDPOINT_URL":            "",
 		"AWS_ENDPOINT_URL_LAMBDA":     "",
 		"AWS_ENDPOINT_URL_S3":         "",
+
+		"GOOGLE_APPLICATION_CREDENTIALS": filepath.Join(dir, "no key"),
 	} {
 		t.Setenv(name, value)
 		if value == "" {
@@ -57,7 +59,7 @@ func isolate(t *testing.T) {
 
 // What was opened runs calls.
 func TestOpenRuns(t *testing.T) {
-	for _, url := range []string{"inproc:", "inproc:?concurrency=2&timeout=5s", "local:?concurrency=2&memory=512&timeout=5s"} {
+	for _, url := range []string{"inproc:", "inproc:?concurrency=2&timeout=5s", "check:?concurrency=1&log=off", "local:?concurrency=2&memory=512&timeout=5s"} {
 		t.Run(url, func(t *testing.T) {
 			b, err := backend.Open(t.Context(), url)
 			if err != nil {
@@ -170,21 +172,39 @@ func TestOpenLambdaBucket(t *testing.T) {
 func TestOpenErrors(t *testing.T) {
 	isolate(t)
 	for _, tt := range []struct{ url, want string }{
-		{"", "no scheme (known: inproc, lambda, local)"},
-		{"local", `did you mean "local"?`},
-		{"lokal:", `unknown scheme "lokal" (did you mean "local"? known: inproc, lambda, local)`},
-		{"https://example.com", `unknown scheme "https" (known: inproc, lambda, local)`},
-		{"local:?concurency=3", `unknown parameter "concurency" (did you mean "concurrency"? known: binary, concurrency, memory, timeout)`},
+		{"", "no scheme (known: check, cloudrun, http, https, inproc, lambda, local)"},
+		{"local", `no scheme (did you mean "local:"? the colon belongs to it)`},
+		{"local?concurrency=2", `did you mean "local:"?`},
+		{"lambda", `did you mean "lambda:"?`},
+		{"lokal", `did you mean "local"?`},
+		{"lokal:", `unknown scheme "lokal" (did you mean "local"? known: check, cloudrun, http, https, inproc, lambda, local)`},
+		{"ftp://example.com", `unknown scheme "ftp" (known: check, cloudrun, http, https, inproc, lambda, local)`},
+		{"https:", "no host (want https://HOST"},
+		{"http://agents.example.com", "not encrypted"},
+		{"https://a.example.com?plain=true", "unknown parameter \"plain\""},
+		{"http://a.example.com?plain=yes", "want plain=true"},
+		{"https://me:secret@a.example.com", "not the URL of agents"},
+		{"local:?concurency=3", `unknown parameter "concurency" (did you mean "concurrency"? known: binary, concurrency, data, log, memory, shards, timeout)`},
 		{"local:?concurrency=many", `parameter concurrency: "many" is not a whole number`},
 		{"local:?concurrency=1&concurrency=2", "parameter concurrency is given 2 times"},
 		{"local:?timeout=5", `parameter timeout: "5" is not a duration such as 30s or 5m`},
 		{"local:?memory=1", "memory 1 MB"},
+		{"local:?log=loud", `parameter log: "loud": must be off`},
 		{"local:?binary=/no/such/file", "/no/such/file"},
 		{"local:thing", `"thing" after the scheme`},
 		{"local:?a=%zz", "malformed parameters"},
 		{"inproc:?memory=1", `unknown parameter "memory"`},
 		{"inproc:?concurrency=-1", "-1"},
 		{"inproc:thing", `"thing" after the scheme`},
+		{"check:?data=x", `unknown parameter "data"`},
+		{"check:thing", `"thing" after the scheme`},
+		{"cloudrun:", "no service"},
+		{"cloudrun://algo?regoin=x", `did you mean "region"?`},
+		{"cloudrun://Algo", "not the name of a service"},
+		{"cloudrun://algo?endpoint=https://me:planted@host", "WithEndpoint: not a URL"},
+		{"cloudrun://algo?account=me", "WithServiceAccount"},
+		{"cloudrun://algo?tag=Live", "WithTag"},
+		{"cloudrun://algo?project=p&region=r", "no credentials"},
 		{"lambda:", "no function"},
 		{"lambda://%zz", "%zz"},
 		{"lambda://not a name", "not a function name"},

@@ -33,6 +33,8 @@ const (
 	codeFixNeg   = 0xe0 // to 0xff, -32 to -1; 0x00 to 0x7f stand for themselves
 )
 
+// These tell the kinds apart by the first byte alone. Decoding looks at it before it calls
+// msgpack's Decoder, which would convert where this package refuses.
 func isFixNum(c byte) bool { return c < codeFixMap || c >= codeFixNeg }
 func isFixStr(c byte) bool { return codeFixStr <= c && c < codeNil }
 func isInt(c byte) bool    { return isFixNum(c) || codeUint8 <= c && c <= codeInt64 }
@@ -82,6 +84,7 @@ func layout(c byte) (width, size int, ok bool) {
 	}
 }
 
+// wrongKind names what was found and what belongs there, by kind and never by value.
 func wrongKind(want string, c byte) error { return fail("%s where %s belongs", kindOf(c), want) }
 
 // kindOf names what begins with c, for messages.

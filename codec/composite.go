@@ -2,6 +2,8 @@ package codec
 
 import "reflect"
 
+// slice plans a slice. Numbers travel as one byte string, everything else as an array: element by
+// element, a slice of floats would take six to eight times as long.
 func (c *compiler) slice(p *plan) (err error) {
 	if p.elem, err = c.plan("[]", p.typ.Elem()); err != nil {
 		return err
@@ -25,6 +27,7 @@ func (p *plan) encodeSlice(e *encoder, v reflect.Value) error {
 	return p.encodeElements(e, v)
 }
 
+// encodeElements writes what a slice or an array holds, and says at which index it failed.
 func (p *plan) encodeElements(e *encoder, v reflect.Value) error {
 	if err := e.enter(); err != nil {
 		return err
@@ -45,6 +48,8 @@ func (p *plan) encodeElements(e *encoder, v reflect.Value) error {
 	return nil
 }
 
+// decodeSlice makes the whole slice at once. What it will occupy is charged before, so that a
+// header which promises more than the input can hold allocates nothing.
 func (p *plan) decodeSlice(d *decoder, v reflect.Value) error {
 	if d.isNil() {
 		v.SetZero()
@@ -74,6 +79,7 @@ func (p *plan) decodeElements(d *decoder, v reflect.Value) error {
 	return nil
 }
 
+// array plans an array, whose length is a part of its type: another one on the wire is an error.
 func (c *compiler) array(p *plan) (err error) {
 	if p.elem, err = c.plan("[]", p.typ.Elem()); err != nil {
 		return err
@@ -92,6 +98,7 @@ func (c *compiler) array(p *plan) (err error) {
 	return nil
 }
 
+// pointer plans what a pointer points to. Who else points there does not travel.
 func (c *compiler) pointer(p *plan) (err error) {
 	if p.elem, err = c.plan("", p.typ.Elem()); err != nil {
 		return err
@@ -100,8 +107,8 @@ func (c *compiler) pointer(p *plan) (err error) {
 	return nil
 }
 
-// A pointer is nil or what it points to. Where that may be nil itself it is wrapped
-// into an array of one, so that the two remain different.
+// A pointer is nil or what it points to. Where that may be nil itself it is wrapped into an array
+// of one, so that the two remain different.
 func (p *plan) encodePointer(e *encoder, v reflect.Value) error {
 	switch {
 	case v.IsNil():

@@ -66,6 +66,7 @@ func newZstdDecoder(concurrency int, window uint64) *zstd.Decoder {
 	))
 }
 
+// mustZstd is for options that cannot be wrong.
 func mustZstd[T any](c T, err error) T {
 	if err != nil {
 		panic(err) // the options are constants
@@ -83,8 +84,9 @@ func compress(body, dst []byte) ([]byte, bool) {
 	return packed, gains(len(body), len(packed)) && len(body)/MaxExpansion < len(packed)
 }
 
-// compressPieces returns the frame in pieces compressed, as a frame in pieces, or
-// reports that it does not pay. It gives up as soon as that shows.
+// compressPieces returns the frame in pieces compressed, as a frame in pieces, or reports that it
+// does not pay. It gives up as soon as that shows. It is for frames that go to an object store:
+// unlike compress it holds neither the body nor the result in one slice.
 func compressPieces(frame [][]byte) ([][]byte, bool) {
 	size := -headerSize
 	for _, p := range frame {
@@ -186,6 +188,8 @@ func decompressStream(packed io.Reader, size uint64) ([]byte, error) {
 	return nil, errDamagedZstd(err)
 }
 
+// checkExpansion refuses a frame that claims to become too large, before anything is allocated for
+// it: a few kilobytes of zstd can hold gigabytes of zeros.
 func checkExpansion(packed int64, size uint64) error {
 	if size > MaxDecompressed || size/MaxExpansion > uint64(packed) {
 		return fmt.Errorf("the compressed frame of %d bytes claims to hold %d, which is more than is accepted", packed, size)

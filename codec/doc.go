@@ -5,6 +5,23 @@
 // or an error; it does not crash, recurse without bound, or allocate beyond a stated
 // multiple of the input.
 //
+// # Who needs it
+//
+// Programs that call functions do not: the executor and the agent use it for them. Import it
+// to write an agent or a client of another kind, a proxy or a tool that looks into payloads,
+// or to see in a test whether a type travels before a function of it is registered.
+//
+//	values, arguments and results   TypeOf, Marshal, Unmarshal; UnmarshalShared for large results
+//	what Lambda's Invoke carries    EncodeRequest, DecodeRequest, EncodeReply, DecodeReply
+//	what carries any bytes          EncodeRawRequest instead
+//	what an object store holds      FrameRequest and ReadRequest, FrameReply and ReadReply
+//	one stored value, as a stream   Frame.Seal and OpenValue
+//
+// Functions are safe for concurrent use, and block only where they are given an io.Reader, or
+// for a moment when more goroutines compress, or decompress, than there are CPUs. Errors are of four types:
+// [UnsupportedError] for a Go type, [EncodeError] and [DecodeError] for a value, [FrameError]
+// for a message. Their texts name types and fields, not values.
+//
 // # Values
 //
 // [TypeOf] compiles the codec of a Go type, or refuses the type and names the field
@@ -76,6 +93,19 @@
 //
 // What UnmarshalBinary and the like allocate is theirs to bound. Their panics, and
 // those of MarshalBinary, become errors.
+//
+// # The protocol and its version
+//
+// Client and agent are built from one source and deployed together, so the format is free to
+// change from release to release. What matters is that two releases never misread each
+// other. So [Version] comes before everything else, and a frame of another one is refused with
+// [ErrVersion]. The encoding of values is compared by shape: a call carries the fingerprint of
+// its function, and the agent refuses one that is not its own.
+//
+// A new field of the envelope needs no new version, as long as an older reader that skips it
+// does nothing wrong: give it a short tag and omitempty, and let zero mean what was before.
+// Anything else, such as another encoding of a kind of value, does need one. Golden files
+// hold both; a test that fails there has found a change of the protocol.
 //
 // # Frames
 //

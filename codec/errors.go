@@ -9,11 +9,13 @@ import (
 	"strings"
 )
 
-// ErrVersion says that the other side speaks another version of the protocol.
-// A [FrameError] wraps it.
+// ErrVersion says that the other side speaks another version of the protocol. A [FrameError]
+// wraps it, whose text says which side is older. Build client and agent from the same version
+// of lambdapool.
 var ErrVersion = errors.New("protocol versions differ")
 
-// An UnsupportedError says why values of a type cannot travel. [TypeOf] returns it.
+// An UnsupportedError says why values of a type cannot travel. [TypeOf] returns it. It is found
+// when a function is registered, long before a value is sent.
 type UnsupportedError struct {
 	Path   string       // where the type was met, such as "Order.Items[].Done"; empty for the type itself
 	Type   reflect.Type // the type that cannot travel
@@ -28,7 +30,9 @@ func (e *UnsupportedError) Error() string {
 	return s
 }
 
-// An EncodeError says why a value could not be encoded. It never shows the value.
+// An EncodeError says why a value could not be encoded. It never shows the value, which may be
+// secret; what a MarshalBinary method said when it failed or panicked is repeated. [Marshal] returns
+// it: for a pointer cycle, for more than [MaxDepth] levels or [MaxEncoded] bytes, and for such a method.
 type EncodeError struct {
 	Value  int    // which of the values, from 0; -1 when they do not fit their types
 	Path   string // where inside of it, such as "Node.Next.Next"; empty for the value itself
@@ -37,8 +41,9 @@ type EncodeError struct {
 
 func (e *EncodeError) Error() string { return describe("encode", e.Value, e.Path, e.Reason) }
 
-// A DecodeError says why bytes are not the values that were expected. It never
-// shows the bytes.
+// A DecodeError says why bytes are not the values that were expected. It never shows the bytes.
+// [Unmarshal] returns it. Between a client and an agent of the same code it means that a type's
+// own methods do not fit each other, or that bytes were changed.
 type DecodeError struct {
 	Value  int    // which of the values, from 0; -1 when the bytes as a whole are malformed
 	Path   string // where inside of it, such as "Order.Items[3].Price"; empty for the value itself
@@ -47,6 +52,7 @@ type DecodeError struct {
 
 func (e *DecodeError) Error() string { return describe("decode", e.Value, e.Path, e.Reason) }
 
+// describe counts values from 1, as people do.
 func describe(op string, value int, path, reason string) string {
 	switch {
 	case value < 0:
@@ -58,7 +64,9 @@ func describe(op string, value int, path, reason string) string {
 	}
 }
 
-// A FrameError says why bytes are not a request or a reply.
+// A FrameError says why bytes are not a request or a reply, or why none could be made. Its text
+// is for people, and says what to do where that is known. errors.Is finds [ErrVersion],
+// [ErrDamaged] and [ErrNotStreamable] in it.
 type FrameError struct {
 	Reason string
 	Err    error // ErrVersion, the cause inside the envelope, or nil
@@ -78,6 +86,7 @@ type pathError struct {
 
 func (e *pathError) Error() string { return e.reason }
 
+// fail makes the innermost error of a value: the reason, without a path.
 func fail(format string, args ...any) error {
 	return &pathError{reason: fmt.Sprintf(format, args...)}
 }
@@ -111,6 +120,7 @@ func (e *pathError) path(root reflect.Type) string {
 	return joinPath(root, steps)
 }
 
+// joinPath writes steps below the type's name, as Go would: Order.Items[3].Price.
 func joinPath(root reflect.Type, steps []string) string {
 	if len(steps) == 0 {
 		return ""

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"time"
 
 	"github.com/lambdapool/lambdapool/codec"
 )
@@ -78,6 +79,23 @@ func ExampleUnmarshal() {
 	// Output:
 	// 7 hi <nil>
 	// decode value 2: an integer where a string belongs
+}
+
+func ExampleEncodeRawRequest() {
+	request := &codec.Request{ID: "1", Func: "Add", Items: [][]byte{make([]byte, 3000)}}
+	quoted, _ := codec.EncodeRequest(request)
+	raw, err := codec.EncodeRawRequest(request)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	got, err := codec.DecodeRequest(raw)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%s: %d bytes instead of %d\n", got.Func, len(raw), len(quoted))
+	// Output: Add: 3029 bytes instead of 4042
 }
 
 func ExampleEncodeRequest() {
@@ -236,4 +254,42 @@ func mustType[T any]() *codec.Type {
 		panic(err)
 	}
 	return t
+}
+
+func ExampleType_Custom() {
+	for _, t := range []reflect.Type{reflect.TypeFor[Item](), reflect.TypeFor[time.Time](), reflect.TypeFor[[]Celsius]()} {
+		c, err := codec.TypeOf(t)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(t, c.Custom())
+	}
+	// Output:
+	// codec_test.Item false
+	// time.Time false
+	// []codec_test.Celsius true
+}
+
+// Celsius encodes itself.
+type Celsius struct{ degrees byte }
+
+func (c Celsius) MarshalBinary() ([]byte, error) { return []byte{c.degrees}, nil }
+
+func (c *Celsius) UnmarshalBinary(data []byte) error {
+	c.degrees = data[0]
+	return nil
+}
+
+// A client that gave an agent two seconds hears of it half a second later at the latest, and the
+// way back.
+func ExampleGrace() {
+	fmt.Println(codec.Grace(2*time.Second), codec.Grace(time.Second))
+	// Output: 500ms 250ms
+}
+
+func ExampleLength() {
+	data := []byte{0x93, 1, 2, 3, 0xa1, 'x', 7} // an array of three, a string, a number
+	fmt.Println(codec.Length(data, 2))
+	// Output: 6 <nil>
 }

@@ -8,7 +8,9 @@ import (
 	"sync"
 )
 
-// Version is the version of the protocol that this package speaks.
+// Version is the version of the protocol that this package speaks. A new field in the envelope
+// does not change it, since unknown ones are skipped. Another version is refused with
+// [ErrVersion].
 const Version = 1
 
 // A frame begins with its magic, the version and the flags. The first byte of the
@@ -29,41 +31,66 @@ var (
 	replyPlan   = sync.OnceValue(func() *plan { return compileTagged(reflect.TypeFor[Reply]()) })
 )
 
-// A FrameOption changes how a frame is encoded.
+// A FrameOption changes how a frame is encoded. [Compress] makes the only one. The receiver
+// needs no option: the frame says what it is.
 type FrameOption uint8
 
-// Compress returns the option to compress the frame with zstd. It is left out
-// where it does not pay: below a kibibyte, for data that hardly shrinks, and for
-// data that shrinks so much that the receiver would suspect a bomb.
+// Compress returns the option to compress the frame with zstd, at its fastest level. It is left
+// out where it does not pay: below a kibibyte, for data that hardly shrinks, and for data that
+// shrinks so much that the receiver would suspect a bomb. So it is never wrong to ask for, but
+// costs time: see [CompressFrom].
 func Compress() FrameOption { return flagZstd }
 
-// EncodeRequest returns r as Lambda accepts it: a JSON string that holds base64 of
-// the frame. A negative Remaining is sent as the shortest time there is. The error
-// is a *[FrameError]. EncodeRequest keeps nothing of r and is safe for concurrent use.
+// EncodeRequest returns r as Lambda accepts it: a JSON string that holds base64 of the frame.
+// Use it for platforms that insist on JSON, and [EncodeRawRequest] for others. It does not look
+// whether the platform carries so much: see [MaxRequest].
+//
+// A negative Remaining is sent as the shortest time there is, since zero means no deadline. The
+// error is a *[FrameError]: for more than [MaxItems] items, or a frame above [MaxEncoded].
+// EncodeRequest keeps nothing of r and is safe for concurrent use.
 func EncodeRequest(r *Request, opts ...FrameOption) ([]byte, error) {
-	if err := r.check(); err != nil {
-		return nil, err
-	}
-	if r.Remaining < 0 {
-		c := *r
-		c.Remaining = 1
-		r = &c
-	}
 	if len(opts) > 0 && r.size() > MaxRequestFrame {
 		// Only compressed it can fit: that is tried without a copy of the items.
-		f, err := newFrame(requestPlan(), reflect.ValueOf(r).Elem(), opts)
+		if err := r.check(); err != nil {
+			return nil, err
+		}
+		f, err := newFrame(requestPlan(), reflect.ValueOf(r.sent()).Elem(), opts)
 		if err != nil {
 			return nil, err
 		}
 		return quote(f.Sealed()), nil
 	}
+	return encodeRequest(r, func(e *encoder) []byte { return quote(e.out.b) }, opts)
+}
+
+// EncodeRawRequest returns r as the frame itself, for platforms that carry any bytes: three
+// quarters of what [EncodeRequest] makes of it. In all else it is as that. [DecodeRequest]
+// tells the two apart.
+func EncodeRawRequest(r *Request, opts ...FrameOption) ([]byte, error) {
+	return encodeRequest(r, func(e *encoder) []byte { return e.out.take() }, opts)
+}
+
+func encodeRequest(r *Request, form func(*encoder) []byte, opts []FrameOption) ([]byte, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
 	e := getEncoder()
 	defer putEncoder(e)
-	if err := e.frame(requestPlan(), reflect.ValueOf(r).Elem(), opts); err != nil {
+	if err := e.frame(requestPlan(), reflect.ValueOf(r.sent()).Elem(), opts); err != nil {
 		return nil, err
 	}
 	e.out.b = seal(e.out.b)
-	return quote(e.out.b), nil
+	return form(e), nil
+}
+
+// sent is r as it may be sent: a time that is over is the shortest there is.
+func (r *Request) sent() *Request {
+	if r.Remaining >= 0 {
+		return r
+	}
+	c := *r
+	c.Remaining = 1
+	return &c
 }
 
 // size is what the items take, in bytes.
@@ -74,8 +101,9 @@ func (r *Request) size() (n int) {
 	return n
 }
 
-// EncodeReply returns r as a frame. The error is a *[FrameError]. EncodeReply keeps
-// nothing of r and is safe for concurrent use.
+// EncodeReply returns r as a frame. It does not look whether the platform carries so much: an
+// agent measures before it sends, as Lambda ends one whose reply is above [MaxReply]. The error
+// is a *[FrameError]. EncodeReply keeps nothing of r and is safe for concurrent use.
 func EncodeReply(r *Reply, opts ...FrameOption) ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, err
@@ -89,14 +117,23 @@ func EncodeReply(r *Reply, opts ...FrameOption) ([]byte, error) {
 	return e.out.take(), nil
 }
 
-// DecodeRequest decodes what [EncodeRequest] returned. JSON's own liberties (white
-// space around the string, escapes inside of it) are accepted. The request shares
-// no memory with payload; its items lie in one buffer of their own. The error is a
-// *[FrameError]; it wraps [ErrVersion] when a newer client speaks.
+// DecodeRequest decodes what [EncodeRequest] or [EncodeRawRequest] returned. JSON's own
+// liberties (white space around the string, escapes inside of it) are accepted. payload may
+// come from anybody: decoding is bounded as the package's comment says.
+//
+// The items of a raw request are parts of payload, so payload must not be changed while they
+// are in use. Those of another lie in one buffer of their own. They are not decoded yet:
+// [Unmarshal] does that.
+//
+// The error is a *[FrameError]. It wraps [ErrVersion] when a newer client speaks, and
+// [ErrDamaged] when bytes were changed on the way.
 func DecodeRequest(payload []byte) (*Request, error) {
-	frame, err := unquote(payload, "request")
-	if err != nil {
-		return nil, err
+	frame := payload
+	if len(payload) == 0 || payload[0] != magic[0] {
+		var err error
+		if frame, err = unquote(payload, "request"); err != nil {
+			return nil, err
+		}
 	}
 	r := new(Request)
 	if err := open(frame, requestPlan(), reflect.ValueOf(r).Elem(), clientSide); err != nil {
@@ -111,10 +148,12 @@ func DecodeRequest(payload []byte) (*Request, error) {
 	return r, nil
 }
 
-// DecodeReply decodes what [EncodeReply] returned, raw or as a JSON string that
-// holds base64 of it. The values of a raw reply are parts of payload, not copies.
-// Negative measurements are read as zero. The error is a *[FrameError]; it wraps
-// [ErrVersion] when a newer agent speaks.
+// DecodeReply decodes what [EncodeReply] returned, raw or as a JSON string that holds base64 of
+// it: some proxies insist on JSON. The values of a raw reply are parts of payload, not copies,
+// so payload must not be changed while they are in use.
+//
+// Negative measurements are read as zero. The error is a *[FrameError]. It wraps [ErrVersion]
+// when a newer agent speaks, and [ErrDamaged] when bytes were changed.
 func DecodeReply(payload []byte) (*Reply, error) {
 	frame := payload
 	if len(payload) == 0 || payload[0] != magic[0] {
@@ -134,6 +173,7 @@ func DecodeReply(payload []byte) (*Reply, error) {
 	return r, nil
 }
 
+// check refuses what no honest side sends, on both ends.
 func (r *Request) check() error {
 	if len(r.Items) > MaxItems {
 		return tooManyItems("request", len(r.Items))
@@ -213,6 +253,8 @@ func open(frame []byte, p *plan, v reflect.Value, from side) error {
 	return decodeBody(body, p, v)
 }
 
+// decodeBody decodes an envelope. The scan comes first: after it no length is wrong and no nesting
+// too deep, so that what follows may recurse.
 func decodeBody(body []byte, p *plan, v reflect.Value) error {
 	if err := scan(body, 1); err != nil {
 		return malformed(p, err)
@@ -225,6 +267,7 @@ func decodeBody(body []byte, p *plan, v reflect.Value) error {
 	return nil
 }
 
+// malformed says where in the envelope the bytes make no sense.
 func malformed(p *plan, err error) error {
 	pe := asPathError(err)
 	if path := pe.path(p.typ); path != "" {
@@ -256,6 +299,7 @@ func checkHeader(frame []byte, from side) (byte, error) {
 
 func errNoSize() error { return &FrameError{Reason: "the compressed frame does not say its size"} }
 
+// openBody returns what a frame holds: it checks header and seal, and decompresses.
 func openBody(frame []byte, from side) ([]byte, error) {
 	flags, err := checkHeader(frame, from)
 	if err != nil {

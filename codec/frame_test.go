@@ -112,6 +112,19 @@ func TestRequest(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
+		raw, err := codec.EncodeRawRequest(want)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(frameOf(t, encodeRequest(t, want)), raw); diff != "" {
+			t.Errorf("%s: the raw request is not the frame inside of the other: %s", name, diff)
+		}
+		if got, err = codec.DecodeRequest(raw); err != nil {
+			t.Fatalf("%s, raw: %v", name, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s, raw: %s", name, diff)
+		}
 	}
 }
 
@@ -300,7 +313,8 @@ func TestHostileFrames(t *testing.T) {
 		"true":                  {[]byte(`true`), "a JSON boolean"},
 		"null":                  {[]byte(`null`), "JSON null"},
 		"text":                  {[]byte("hello"), "neither JSON nor"},
-		"raw frame":             {good, "this looks like a raw frame"},
+		"raw, without a body":   {[]byte(header), "malformed Request: ends where"},
+		"raw, wrong magic":      {[]byte("\xc1XX\x01\x00\x80"), "begins with other bytes"},
 		"open string":           {[]byte(`"abc`), "does not end"},
 		"one quote":             {[]byte(`"`), "does not end"},
 		"bad escape":            {[]byte(`"\q"`), "malformed JSON string"},

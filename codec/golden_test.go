@@ -136,6 +136,7 @@ func TestGoldenFrames(t *testing.T) {
 		"request-stored":     request(storedRequest()),
 		"reply-stored":       reply(storedReply()),
 		"reply":              reply(fullReply()),
+		"reply-build":        reply(&codec.Reply{ID: "1", Agent: codec.AgentStats{Instance: "i-1", Build: "3f2a"}}),
 		"reply-small":        reply(&codec.Reply{ID: "1", Items: []codec.ItemReply{{Value: []byte{5}}}}),
 	})
 }

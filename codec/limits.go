@@ -1,6 +1,9 @@
 package codec
 
-// What AWS Lambda carries in one invocation, in bytes.
+// What AWS Lambda carries in one invocation, in bytes. Nothing here enforces it: backends and
+// agents compare before they send, since AWS's own answers come late or cost an environment.
+//
+// Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, 2026-11.
 const (
 	// MaxRequest is the largest payload of a synchronous invocation. One byte more
 	// is answered with 413 RequestEntityTooLargeException. The "6 MB" of the Lambda
@@ -20,13 +23,16 @@ const (
 	MaxRequestFrame = (MaxRequest - 2) / 4 * 3
 )
 
-// What this package accepts, whoever sent it.
+// What this package accepts, whoever sent it. A client and an agent of one version have the same
+// bounds, so what one encodes the other decodes.
 const (
 	// MaxDepth is how many slices, maps, structs and arrays may lie inside each other,
-	// when encoding and when decoding.
+	// when encoding and when decoding. A linked list of more elements cannot travel: use a
+	// slice.
 	MaxDepth = 1000
 
-	// MaxItems is how many items one request or reply may hold.
+	// MaxItems is how many items one request or reply may hold. It is far more than is useful:
+	// the executor makes smaller chunks.
 	MaxItems = 1 << 20
 
 	// MaxEncoded is the largest encoding of one call's values, and the largest frame,
@@ -48,10 +54,13 @@ const (
 	MaxDecompressed = 256 << 20
 )
 
-// CompressFrom is the size in bytes from which compressing a payload, where it is wanted,
-// pays for itself in both sides' time alone, network aside: below, base64 and copying
-// what compression would save cost less. Measured in 2026-11 with records that shrink
-// twentyfold; data that does not shrink costs a fifth more.
+// CompressFrom is the size in bytes from which compressing a payload, where it is wanted, pays
+// for itself in both sides' time alone, network aside. Below, base64 and copying what
+// compression would save cost less. Measured in 2026-11 with records that shrink twentyfold.
+// Data that does not shrink costs a fifth more.
+//
+// It is a piece of advice, and [Compress] does not look at it. Over a slow network compressing
+// smaller payloads pays, too.
 const CompressFrom = 16 << 10
 
 // expansionSlack lets a message of a few bytes fill a struct of some kilobytes.

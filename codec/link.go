@@ -7,10 +7,13 @@ import (
 	"time"
 )
 
-// A Link is a pre-signed URL: whoever has it may GET, or PUT, one object until it
-// expires. With Under it is a form instead, to POST any objects whose keys begin with
-// that: one signature for many. Its query and its form are credentials, so a Link
-// prints, formats and logs without them.
+// A Link is a pre-signed URL: whoever has it may GET, or PUT, one object until it expires. With
+// Under it is a form instead, to POST any objects whose keys begin with that: one signature for
+// many. Which of these it is only its maker knows.
+//
+// Its query and its form are credentials. So a Link prints, formats, logs and marshals to JSON
+// without them: use URL to send it. It travels whole within a [Request], but for Expires, which
+// is the maker's.
 type Link struct {
 	URL     string            `msgpack:"u,omitempty"`
 	Header  map[string]string `msgpack:"h,omitempty"` // headers that must be sent along, as they are signed too
@@ -19,7 +22,8 @@ type Link struct {
 	Expires time.Time         `msgpack:"-"`
 }
 
-// String returns the URL without its query.
+// String returns the URL without its query, and without a user and a password. It is safe to
+// print. The zero Link is "no link".
 func (l Link) String() string {
 	if l.URL == "" {
 		return "no link"

@@ -12,6 +12,8 @@ const (
 	mapElemStep = "[]"
 )
 
+// mapping plans a map. Keys must be equal after the journey when they were before, which a pointer
+// is not.
 func (c *compiler) mapping(p *plan) (err error) {
 	if p.key, err = c.plan(mapKeyStep, p.typ.Key()); err != nil {
 		return err
@@ -106,6 +108,7 @@ func (e *encoder) sort(entries []entry) {
 	e.scratch = sorted
 }
 
+// decodeMap refuses a key that comes twice: which of the values was meant is anybody's guess.
 func (p *plan) decodeMap(d *decoder, v reflect.Value) error {
 	if d.isNil() {
 		v.SetZero()
@@ -146,6 +149,7 @@ func (p *plan) decodeMap(d *decoder, v reflect.Value) error {
 // groups of eight slots, of which up to half stay empty, and holds keys and values
 // of more than 128 bytes behind a pointer.
 func (p *plan) mapSize(n int) uintptr {
+	// Go's map as of 1.24: slots of a control byte, a key and a value, in groups of eight.
 	const header, group, direct = 64, 8, 128
 	size := uintptr(header)
 	slot := uintptr(1)

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"reflect"
+	"slices"
 )
 
 // A plan says how values of one type are written and read. Plans refer to each
@@ -46,10 +47,19 @@ type compiler struct {
 	tagged bool // structs are maps keyed by their msgpack tags, as in the envelope
 }
 
-func compile(t reflect.Type) (*plan, error) {
-	c := &compiler{plans: make(map[reflect.Type]*plan), root: t}
-	return c.plan("", t)
+// custom reports whether a type among those compiled encodes itself by methods that
+// are not the standard library's.
+func (c *compiler) custom() bool {
+	for t, p := range c.plans {
+		if p.marshaler != nil && !slices.Contains(standard, t.PkgPath()) {
+			return true
+		}
+	}
+	return false
 }
+
+// standard are the packages of the standard library whose structs encode themselves.
+var standard = []string{"crypto/x509", "log/slog", "math/big", "math/rand/v2", "net/netip", "net/url", "regexp", "time"}
 
 // plan returns the plan of t, which lies at the given step below the current path.
 func (c *compiler) plan(step string, t reflect.Type) (*plan, error) {

@@ -20,6 +20,8 @@ func decodeBool(d *decoder, v reflect.Value) error {
 
 func encodeInt(e *encoder, v reflect.Value) error { return e.mp.EncodeInt(v.Int()) }
 
+// decodeInt takes any of msgpack's integers and refuses one that does not fit. msgpack's own
+// Decoder would cut it off without a word, so that 300 becomes the uint8 44.
 func decodeInt(d *decoder, v reflect.Value) error {
 	c := d.peek()
 	if !isInt(c) {
@@ -38,6 +40,7 @@ func decodeInt(d *decoder, v reflect.Value) error {
 
 func encodeUint(e *encoder, v reflect.Value) error { return e.mp.EncodeUint(v.Uint()) }
 
+// decodeUint is decodeInt for unsigned integers, of which none is negative.
 func decodeUint(d *decoder, v reflect.Value) error {
 	c := d.peek()
 	if !isInt(c) {
@@ -72,6 +75,8 @@ func decodeFloat32(d *decoder, v reflect.Value) error {
 
 func encodeFloat64(e *encoder, v reflect.Value) error { return e.mp.EncodeFloat64(v.Float()) }
 
+// decodeFloat64 takes a float64 only. A float32 or an integer there means that the sender has
+// another type.
 func decodeFloat64(d *decoder, v reflect.Value) error {
 	if c := d.peek(); c != codeFloat64 {
 		return wrongKind("a float64", c)

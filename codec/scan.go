@@ -17,6 +17,16 @@ func scan(data []byte, n int) error {
 	return nil
 }
 
+// Length returns how many bytes of data are its first n values. The error says what is wrong, or that data
+// ends before they do. It allocates next to nothing, and is safe for bytes of whatever origin.
+func Length(data []byte, n int) (int, error) {
+	end, err := skip(data, n)
+	if err != nil {
+		return 0, &DecodeError{Value: -1, Reason: err.Error()}
+	}
+	return end, nil
+}
+
 // skip returns where the first n values of data end. It and header are careful
 // with their frames, hence the few levels and the errors in functions of their own:
 // the goroutine of a call begins with a small stack, and growing it takes longer

@@ -6,11 +6,13 @@ import (
 	"hash/crc32"
 )
 
-// SealSize is how many bytes the seal of a frame has: the CRC-32C of all before
-// it. What is sent inside of an invocation is sealed, for whatever lies between
-// client and agent may change a byte, and most bytes are as good as others to a
-// decoder: without the seal a wrong number would arrive. What is stored has its
-// SHA-256 elsewhere.
+// SealSize is how many bytes the seal of a frame has: the CRC-32C of all before it. What is
+// sent inside of an invocation is sealed, for whatever lies between client and agent may change
+// a byte, and most bytes are as good as others to a decoder: without the seal a wrong number
+// would arrive. What is stored has its SHA-256 elsewhere.
+//
+// The seal finds accidents. It is no protection from somebody who changes bytes on purpose:
+// that is what TLS is for.
 const SealSize = 4
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -33,11 +35,12 @@ func unseal(frame []byte) ([]byte, error) {
 	return frame[:n], nil
 }
 
-// ErrDamaged says that bytes are not what was sent, or stored. A [FrameError]
-// wraps it.
+// ErrDamaged says that bytes are not what was sent, or stored. A [FrameError] wraps it. Sending
+// again may help; for a stored frame it does not.
 var ErrDamaged = errors.New("the bytes are damaged")
 
-// Sealed returns the frame as it is sent when it is not stored after all.
+// Sealed returns the frame, in one slice of its own, as it is sent when it is not stored after
+// all. It has [SealSize] bytes more. [DecodeReply] and [DecodeRequest] read it.
 func (f *Frame) Sealed() []byte {
 	b := make([]byte, 0, f.size+SealSize)
 	for _, p := range f.pieces {

@@ -21,6 +21,8 @@ func shapeOf(p *plan) string {
 	return s.String()
 }
 
+// write writes the type of p. A named type is written out where it first appears; that also ends
+// the recursion of a type that contains itself.
 func (s *shaper) write(p *plan) {
 	if p.typ.Name() == "" || p.typ.PkgPath() == "" {
 		s.literal(p)

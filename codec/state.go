@@ -94,6 +94,8 @@ var encoders = sync.Pool{New: func() any {
 	return e
 }}
 
+// getEncoder returns an encoder for one message. Encoders are kept, because making one costs more
+// than encoding a small call. The caller gives it back by putEncoder.
 func getEncoder() *encoder {
 	e := encoders.Get().(*encoder)
 	e.out.b = e.out.b[:0]
@@ -102,6 +104,8 @@ func getEncoder() *encoder {
 	return e
 }
 
+// putEncoder keeps an encoder for the next message, without what it has seen: neither values nor a
+// buffer that one large call has left.
 func putEncoder(e *encoder) {
 	e.pieces = nil // it holds values, as the roots do
 	clear(e.out.roots)
@@ -205,6 +209,8 @@ var decoders = sync.Pool{New: func() any {
 	return d
 }}
 
+// getDecoder returns a decoder of data. alias lets byte slices point into data, as those of the
+// envelope may, whose items are decoded later.
 func getDecoder(data []byte, alias bool) *decoder {
 	d := decoders.Get().(*decoder)
 	d.in = reader{b: data}

@@ -15,17 +15,19 @@ import (
 // own: below, copying costs less.
 const pieceSize = 64 << 10
 
-// A Frame is a frame on its way to an object store. It is made of pieces: large
-// items and values are those of the message that it was made of, not copies, and
-// must not be changed while the Frame is in use. It is safe for concurrent use.
+// A Frame is a frame on its way to an object store. It is made of pieces: large items and
+// values are those of the message that it was made of, not copies, and must not be changed
+// while the Frame is in use. So a result of a gigabyte is in memory once. It is safe for
+// concurrent use.
 type Frame struct {
 	pieces [][]byte
 	size   int64
 	sum    func() [sha256.Size]byte
 }
 
-// FrameRequest returns the frame that stands for r's items, and for nothing else of
-// r. The error is a *[FrameError].
+// FrameRequest returns the frame that stands for r's items, and for nothing else of r. Send r
+// with Stored instead of Items then. The error is a *[FrameError]: for more than [MaxItems]
+// items, or more than [MaxStored] bytes.
 func FrameRequest(r *Request, opts ...FrameOption) (*Frame, error) {
 	if err := r.check(); err != nil {
 		return nil, err
@@ -33,7 +35,8 @@ func FrameRequest(r *Request, opts ...FrameOption) (*Frame, error) {
 	return newFrame(requestPlan(), reflect.ValueOf(&Request{Items: r.Items}).Elem(), opts)
 }
 
-// FrameReply returns the frame of r. The error is a *[FrameError].
+// FrameReply returns the frame of r. The agent stores it, and answers with a Reply that says
+// where: see [Frame.Stored]. The error is a *[FrameError], as for [FrameRequest].
 func FrameReply(r *Reply, opts ...FrameOption) (*Frame, error) {
 	if err := r.check(); err != nil {
 		return nil, err
@@ -41,17 +44,18 @@ func FrameReply(r *Reply, opts ...FrameOption) (*Frame, error) {
 	return newFrame(replyPlan(), reflect.ValueOf(r).Elem(), opts)
 }
 
-// Size returns the length of the frame in bytes.
+// Size returns the length of the frame in bytes. It is known without reading.
 func (f *Frame) Size() int64 { return f.size }
 
-// Sum returns the SHA-256 of the frame. It is computed once, when it is first
-// asked for.
+// Sum returns the SHA-256 of the frame. It is computed once, when it is first asked for.
 func (f *Frame) Sum() [sha256.Size]byte { return f.sum() }
 
-// Reader returns a new reader of the frame.
+// Reader returns a new reader of the frame, at its beginning. Several may be used at once, one
+// for each try to store it. A single one is not safe for concurrent use.
 func (f *Frame) Reader() io.ReadSeeker { return &frameReader{frame: f} }
 
-// Bytes returns the frame in one slice, copied unless it is in one piece.
+// Bytes returns the frame in one slice, copied unless it is in one piece. It must not be
+// changed. [Frame.Reader] needs no copy.
 func (f *Frame) Bytes() []byte {
 	if len(f.pieces) == 1 {
 		return f.pieces[0]
@@ -63,11 +67,13 @@ func (f *Frame) Bytes() []byte {
 	return b
 }
 
-// Stored returns what the message that stands for the frame says about it.
+// Stored returns what the message that stands for the frame says about it: from, the size and
+// the sum. A reply leaves from empty, as its receiver made the link.
 func (f *Frame) Stored(from Link) *Stored {
 	return &Stored{From: from, Size: f.size, SHA256: f.Sum()}
 }
 
+// newFrame makes a frame whose large byte slices are pieces, compressed if that pays.
 func newFrame(p *plan, v reflect.Value, opts []FrameOption) (*Frame, error) {
 	e := getEncoder()
 	defer putEncoder(e)
@@ -119,6 +125,7 @@ type piece struct {
 	data []byte
 }
 
+// cut notes that data belongs at this place of the encoding.
 func (p *pieces) cut(at int, data []byte) error {
 	if len(data) > MaxEncoded-at-p.size {
 		return errTooLong
@@ -166,6 +173,7 @@ func (r *frameReader) Read(b []byte) (n int, err error) {
 	return n, nil
 }
 
+// Seek lets whoever stores the frame begin again, after a try that failed.
 func (r *frameReader) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
@@ -180,10 +188,14 @@ func (r *frameReader) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// ReadRequest reads the frame of a request that s describes, and returns the request,
-// of which only Items is set. It allocates s.Size bytes, once that is known to be at
-// most [MaxStored], and what the frame decompresses to. The error is a *[FrameError] when
-// the bytes are not the frame; any other is r's, or io.ErrUnexpectedEOF.
+// ReadRequest reads the frame of a request that s describes, and returns the request, of which
+// only Items is set. r is usually the body of an answer of the store. It is read to the end of
+// the frame, not beyond, and not closed.
+//
+// It allocates s.Size bytes, once that is known to be at most [MaxStored], and what the frame
+// decompresses to. A compressed frame is decompressed as it arrives. The error is a
+// *[FrameError] when the bytes are not the frame, and wraps [ErrDamaged] when they were
+// changed. Any other is r's, or io.ErrUnexpectedEOF.
 func ReadRequest(r io.Reader, s *Stored) (*Request, error) {
 	req := new(Request)
 	body, err := s.body(r, clientSide)
@@ -196,9 +208,10 @@ func ReadRequest(r io.Reader, s *Stored) (*Request, error) {
 	return req, req.check()
 }
 
-// ReadReply reads the frame of a reply that s describes, as [ReadRequest] does that
-// of a request. The values of the reply lie in one buffer of their own; the numbers of
-// a large slice are aligned there, for [UnmarshalShared].
+// ReadReply reads the frame of a reply that s describes, as [ReadRequest] does that of a
+// request. The values of the reply lie in one buffer of their own. The numbers of a large slice
+// are aligned there, for [UnmarshalShared]. [OpenValue] is for a value that should not be in
+// memory at all.
 func ReadReply(r io.Reader, s *Stored) (*Reply, error) {
 	body, err := s.body(r, agentSide)
 	if err != nil {

@@ -11,13 +11,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// ErrNotStreamable says that an item of a reply has no bytes to stream: it failed, or
-// its value does not travel as bytes, as a []byte, a string and a slice of numbers do. A
-// [FrameError] wraps it.
+// ErrNotStreamable says that an item of a reply has no bytes to stream: it failed, or its value
+// does not travel as bytes, as a []byte, a string and a slice of numbers do. A [FrameError]
+// wraps it. Read the whole reply with [ReadReply] then.
 var ErrNotStreamable = errors.New("the item has no bytes to stream")
 
 // Seal returns the frame with a checksum of its own, as an object has that nothing else
-// describes. It copies nothing but the header.
+// describes: the result of a detached run. [OpenValue] and [DecodeReply] read it, and
+// [ReadReply] does not. It copies nothing but the header, and reads all of the frame once.
 func (f *Frame) Seal() *Frame {
 	head := append([]byte{}, f.pieces[0][:headerSize]...)
 	head[headerSize-1] |= flagSealed
@@ -29,9 +30,10 @@ func (f *Frame) Seal() *Frame {
 	return frameOf(append(pieces, binary.LittleEndian.AppendUint32(nil, sum)))
 }
 
-// A ValueReader reads the bytes of one item's value from the frame of a reply as it
-// arrives. What it has read is certain only at io.EOF, before which it checks the
-// frame's checksum. It is not safe for concurrent use.
+// A ValueReader reads the bytes of one item's value from the frame of a reply as it arrives.
+// Get it from [OpenValue]. What it has read is certain only at io.EOF, before which it checks
+// the frame's checksum: write to a temporary file, and rename that at the end. It is not safe
+// for concurrent use.
 type ValueReader struct {
 	frame *sealedReader
 	zstd  *zstd.Decoder // nil: the frame is not compressed
@@ -41,9 +43,13 @@ type ValueReader struct {
 	err   error
 }
 
-// OpenValue reads a sealed frame of size bytes up to the value of item i, which must be
-// a []byte or a string; of a slice of numbers it reads the encoding. It takes memory for a buffer, whatever the sizes. The
-// error is a *[FrameError], or r's.
+// OpenValue reads a sealed frame of size bytes up to the value of item i, counted from 0. The
+// value must be a []byte or a string. Of a slice of numbers it reads the encoding, which is
+// little endian. Use it for values that are larger than memory, or that go to a file anyway.
+//
+// It takes memory for a buffer, whatever the sizes. It blocks for as long as r does, and passes
+// over the items before i. The error is a *[FrameError], which wraps [ErrNotStreamable] when
+// the item has no bytes, or r's. It does not close r.
 func OpenValue(r io.Reader, size int64, i int) (*ValueReader, error) {
 	v := &ValueReader{frame: &sealedReader{r: r, left: size - SealSize}}
 	err := v.open(i)
@@ -61,6 +67,8 @@ func OpenValue(r io.Reader, size int64, i int) (*ValueReader, error) {
 	return nil, err
 }
 
+// open reads up to the value: the header, the reply's "it", the items before, the item's "v". It
+// goes by the first bytes of msgpack values alone, since no decoder works on what is still to come.
 func (v *ValueReader) open(i int) error {
 	head := make([]byte, headerSize)
 	if _, err := io.ReadFull(v.frame, head); err != nil {
@@ -114,11 +122,13 @@ func (v *ValueReader) open(i int) error {
 	return nil
 }
 
-// Size returns how many bytes the value has.
+// Size returns how many bytes the value has. It is known before they are read, but, as they
+// are, certain only at io.EOF.
 func (v *ValueReader) Size() int64 { return v.size }
 
-// Read reads the value. Its error is io.EOF once all of the frame has been read and is
-// what was sent; a *[FrameError] that wraps [ErrDamaged] when it is not.
+// Read reads the value. Its error is io.EOF once all of the frame has been read and is what was
+// sent. It is a *[FrameError] that wraps [ErrDamaged] when it is not, and r's where that
+// failed. An error stays: later calls return it again.
 func (v *ValueReader) Read(p []byte) (int, error) {
 	if v.err != nil {
 		return 0, v.err
@@ -167,8 +177,8 @@ func (v *ValueReader) close() {
 	}
 }
 
-// Close ends reading; the reader that OpenValue was given is the caller's to close. It
-// returns nil.
+// Close ends reading, also before the end. The reader that OpenValue was given is the caller's
+// to close. It returns nil, and may be called again.
 func (v *ValueReader) Close() error {
 	v.close()
 	if v.err == nil {
@@ -275,7 +285,7 @@ func (s *sealedReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// check reads the seal.
+// check reads the seal and compares it. io.EOF says that the frame is what was sent.
 func (s *sealedReader) check() error {
 	if s.err != nil {
 		return s.err

@@ -71,6 +71,8 @@ func travels(sf reflect.StructField) bool {
 	return false
 }
 
+// encodeStruct writes the fields without their names: both sides have compared the shapes.
+// That saves some 40 % of the bytes.
 func (p *plan) encodeStruct(e *encoder, v reflect.Value) error {
 	if err := e.enter(); err != nil {
 		return err
@@ -88,6 +90,7 @@ func (p *plan) encodeStruct(e *encoder, v reflect.Value) error {
 	return nil
 }
 
+// decodeStruct wants exactly as many values as there are fields.
 func (p *plan) decodeStruct(d *decoder, v reflect.Value) error {
 	if err := d.arrayOf(len(p.fields)); err != nil {
 		return err

@@ -6,6 +6,7 @@ import "reflect"
 // programs meet there: a missing key leaves the field zero, an unknown one is
 // skipped.
 
+// compileTagged plans a struct of the envelope.
 func compileTagged(t reflect.Type) *plan {
 	c := &compiler{plans: make(map[reflect.Type]*plan), root: t, tagged: true}
 	p, err := c.plan("", t)
@@ -15,6 +16,7 @@ func compileTagged(t reflect.Type) *plan {
 	return p
 }
 
+// encodeTagged writes the fields that are not empty, keyed by their tags.
 func (p *plan) encodeTagged(e *encoder, v reflect.Value) error {
 	present, skipped := 0, uint64(0)
 	for i := range p.fields {
@@ -42,6 +44,7 @@ func (p *plan) encodeTagged(e *encoder, v reflect.Value) error {
 	return nil
 }
 
+// absent reports whether a field is left out: a zero value, or a slice without elements.
 func (f *field) absent(v reflect.Value) bool {
 	if !f.omitEmpty {
 		return false
@@ -53,6 +56,8 @@ func (f *field) absent(v reflect.Value) bool {
 	return fv.IsZero()
 }
 
+// decodeTagged fills the fields that it knows. A key that comes twice is an error, since two
+// readers could take different ones.
 func (p *plan) decodeTagged(d *decoder, v reflect.Value) error {
 	if c := d.peek(); !isMap(c) {
 		return wrongKind("a map", c)

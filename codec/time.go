@@ -35,6 +35,7 @@ func appendTime(b []byte, t time.Time) []byte {
 
 var errTime = errors.New("not a time")
 
+// parseTime is the opposite of appendTime. It accepts nothing that appendTime does not write.
 func parseTime(t *time.Time, b []byte) error {
 	if len(b) != 16 {
 		return errTime

@@ -65,8 +65,6 @@ func notAString(first byte, what string) error {
 		kind = "a JSON boolean"
 	case first == 'n':
 		kind = "JSON null"
-	case first == magic[0]:
-		return &FrameError{Reason: fmt.Sprintf("this looks like a raw frame, where a %s is a JSON string with base64 of it", what)}
 	default:
 		return &FrameError{Reason: "this is neither JSON nor a lambdapool " + what}
 	}

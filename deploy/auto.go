@@ -22,19 +22,31 @@ import (
 // autoAttempts is how often Auto begins again when others deploy at the same time.
 const autoAttempts = 20
 
-// Auto returns a deployer for awslambda.WithAutoDeploy: client and agent are the same build
+// Auto returns a deployer for awslambda.WithAutoDeploy. Client and agent are the same build
 // then, and cannot differ.
 //
 //	awslambda.New(ctx, "demo", awslambda.WithAutoDeploy(deploy.Auto(deploy.Spec{})))
 //
-// A build is deployed once: the first client publishes a version and an alias named
-// after the hash of its code, every other client of the same build finds the alias,
-// which takes one request. Versions of other builds stay, for the clients that
-// use them. A function that does not exist is created with s; one that does keeps
-// its configuration, but for what s says when a new build is published.
+// Use it while you develop, and for programs that run from one machine. It is not for clients
+// that must not change functions: they need the rights of [DeployerPolicy]. Let those name a
+// version or an alias with awslambda.WithQualifier.
+//
+// A build is deployed once. The first client publishes a version, calls its agent, and makes an
+// alias that is named after the hash of the code. Every other client of the same build finds
+// the alias, which takes one request. Versions of other builds stay for the clients that use
+// them, and nobody removes them. A function that does not exist is created with s. One that
+// does exist keeps its configuration. Only when a new build is published it gets what s says.
+// The name in s is ignored: the name is that of the backend.
 //
 // Without a Package or an Artifact in s the code is this very executable. It must have called
-// agent.Main, be built for Linux without cgo, and for the architecture of the function.
+// agent.Main, and be built for Linux without cgo. Otherwise the error matches [ErrNotAgent]. A
+// function of the other architecture changes to this one's. The executable is read and zipped
+// each time, to know its hash.
+//
+// The deployer blocks: for one request when the build is there, for some seconds when it must
+// be deployed. When others deploy at the same time it waits and begins again, 20 times at most,
+// with [WithPoll] between. Then the error matches [ErrChanged] or [ErrExists]. Other errors are
+// those of [Client.Create] and [Client.Update].
 func Auto(s Spec, opts ...Option) awslambda.Deployer {
 	return func(ctx context.Context, cfg aws.Config, function string) (string, error) {
 		c, err := New(cfg, opts...)
@@ -142,5 +154,10 @@ func ownExecutable() (*Artifact, error) {
 	if strings.HasPrefix(runtime.GOARCH, "amd64") {
 		arch = X8664
 	}
-	return Pack(data, arch)
+	a, err := Pack(data, arch)
+	if err != nil {
+		return nil, err
+	}
+	a.Commit = agentmain.OwnCommit()
+	return a, nil
 }

@@ -34,7 +34,8 @@ func TestAutoDeploysABuildOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	if len(a.requests) != 1 || !strings.HasPrefix(a.requests[0], "GET /2015-03-31/functions/demo/aliases/build-") {
+	// The alias says that the build is there, the configuration whether the function has shards.
+	if len(a.requests) != 2 || !strings.HasPrefix(a.requests[0], "GET /2015-03-31/functions/demo/aliases/build-") || !strings.HasPrefix(a.requests[1], "GET /2015-03-31/functions/demo/configuration") {
 		t.Errorf("the second client of a build asked for %v", a.requests)
 	}
 

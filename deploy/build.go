@@ -6,68 +6,100 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
+
+	"github.com/lambdapool/lambdapool/deploy/internal/build"
 )
 
-// An Artifact is an agent ready to be sent.
+// An Artifact is an agent ready to be sent: a program, and the zip of it that Lambda takes.
+// [Build] and [Pack] make one. Put it in [Spec] to send the same bytes to several functions, or
+// to build on another machine than the one that deploys. It is not changed by this package, so
+// several deployments may share it.
 type Artifact struct {
-	Package string // import path
-	Arch    string
-	Zip     []byte
-	Sum     string // SHA-256 of Zip in base64, as Lambda's CodeSha256
-	Size    int64  // bytes of the executable
-	SDK     bool   // the agent links the AWS SDK, which makes it larger and slower to start
+	// Package is the import path of the program, "agent" if Pack made the artifact. It is shown
+	// in plans and in the description of the function.
+	Package string
+
+	// Arch is what the program was built for, [ARM64] or [X8664].
+	Arch string
+
+	// Zip is what is sent.
+	Zip []byte
+
+	// Sum is the SHA-256 of Zip in base64, as in Lambda's CodeSha256. Equal sums are equal
+	// code, and are not sent again.
+	Sum string
+
+	// Size is that of the executable, in bytes.
+	Size int64
+
+	// SDK says that the agent links the AWS SDK, which makes it larger and slower to start. A
+	// main package that imports neither awslambda nor local avoids that. [Pack] does not look,
+	// so it is false there.
+	SDK bool
+
+	// Commit is "MODULE@REVISION" of a package in a git checkout without changes, otherwise
+	// empty. The agents say it in their replies, and a client that go build has stamped with another
+	// commit of the same module logs a warning.
+	Commit string
 }
 
-// Build builds the agent of a main package for Lambda and zips it. The same
-// source, Go version and module versions give the same bytes on every machine.
-// It runs the go command, and blocks until that ends or ctx does.
+// Build builds the agent of a main package for Lambda and zips it. The same source, Go version
+// and module versions give the same bytes on every machine.
 //
-// The error matches [ErrNotAgent] when the package is no main, or does not link
-// package agent, and [ErrInvalid] when the result is above Lambda's limits.
+// pkg is a directory or an import path. A directory that is not absolute must begin with a dot,
+// and is below dir. dir "" is the current directory. arch is [ARM64] or [X8664].
+//
+// It runs the go command of this machine, without cgo, and blocks until that ends or ctx does.
+// A first build takes as long as any build of the program, a second one finds Go's build cache
+// filled. It is safe for concurrent use.
+//
+// The error matches [ErrNotAgent] when the package is no main, or does not link package agent.
+// It matches [ErrInvalid] for another arch, when pkg means several packages, or when the result
+// is above [MaxZip] or [MaxUnpacked]. What the compiler says is in the error's text.
 func Build(ctx context.Context, dir, pkg, arch string) (*Artifact, error) {
-	a, err := build(ctx, dir, pkg, "linux", arch)
+	if err := checkArch(arch); err != nil {
+		return nil, fail("build", pkg, err)
+	}
+	a, err := compile(ctx, dir, pkg, "linux", arch)
 	return a, fail("build", pkg, err)
 }
 
-func build(ctx context.Context, dir, pkg, goos, arch string) (_ *Artifact, err error) {
-	if dir, pkg, err = locate(dir, pkg); err != nil {
-		return nil, err
-	}
-	g := goCommand{dir: dir, goos: goos, goarch: goarch(arch)}
-	a := &Artifact{Arch: arch}
-	if a.Package, a.SDK, err = g.checkAgent(ctx, pkg); err != nil {
-		return nil, err
-	}
-	tmp, err := os.MkdirTemp("", "lambdapool-build-")
+// compile is Build for any system: what plays Lambda on this machine may be no Linux.
+func compile(ctx context.Context, dir, pkg, goos, arch string) (*Artifact, error) {
+	p, err := build.Agent(ctx, dir, pkg, build.Target{OS: goos, Arch: goarch(arch), Tags: build.ForLambda})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
-	out := filepath.Join(tmp, "bootstrap")
-	if err := g.build(ctx, pkg, out); err != nil {
-		return nil, err
-	}
-	program, err := os.ReadFile(out)
-	if err != nil {
-		return nil, err
-	}
-	return a, a.pack(program)
+	a := &Artifact{Package: p.Package, Arch: arch, SDK: p.SDK, Commit: p.Commit}
+	return a, a.pack(p.Code)
 }
 
-// Pack makes an Artifact of an agent that was built in another way. It matches
-// [ErrInvalid] when it is above Lambda's limits.
+// Pack makes an [Artifact] of an agent that was built in another way, for instance by Bazel.
+// program is the content of a static Linux executable for arch. Pack does not look into it: a
+// program that is no agent is noticed at the smoke call of [Client.Create], after it was
+// deployed. [Build] checks before.
+//
+// The error matches [ErrInvalid] for an arch that is neither [ARM64] nor [X8664], and when the
+// result is above [MaxZip] or [MaxUnpacked].
 func Pack(program []byte, arch string) (*Artifact, error) {
+	if err := checkArch(arch); err != nil {
+		return nil, fail("pack", "agent", err)
+	}
 	a := &Artifact{Package: "agent", Arch: arch}
 	return a, fail("pack", "agent", a.pack(program))
+}
+
+// check says early what Lambda, or the first comparison with it, would refuse.
+func (a *Artifact) check() error {
+	if err := checkArch(a.Arch); err != nil {
+		return err
+	}
+	if len(a.Zip) == 0 || a.Sum == "" {
+		return invalid("artifact: it has no code: deploy.Build and deploy.Pack make one")
+	}
+	return nil
 }
 
 func (a *Artifact) pack(program []byte) (err error) {
@@ -80,54 +112,12 @@ func (a *Artifact) pack(program []byte) (err error) {
 	return checkSize(len(program), len(a.Zip))
 }
 
-// BuildHere builds the agent of a main package for this machine, into the file out.
-// It blocks and fails as [Build] does.
+// BuildHere builds the agent of a main package for this machine, into the file out. Use it with
+// local.WithBinary, to run the agent without AWS. It is built without the HTTP server of
+// package agent, so it does not serve package httpagent: use go build for that. It blocks and
+// fails as [Build] does, but does not check Lambda's limits.
 func BuildHere(ctx context.Context, dir, pkg, out string) error {
-	return fail("build", pkg, buildHere(ctx, dir, pkg, out))
-}
-
-func buildHere(ctx context.Context, dir, pkg, out string) error {
-	out, err := filepath.Abs(out) // go runs elsewhere
-	if err != nil {
-		return err
-	}
-	if dir, pkg, err = locate(dir, pkg); err != nil {
-		return err
-	}
-	g := goCommand{dir: dir, goos: runtime.GOOS, goarch: runtime.GOARCH}
-	if _, _, err := g.checkAgent(ctx, pkg); err != nil {
-		return err
-	}
-	return g.build(ctx, pkg, out)
-}
-
-// locate makes a package that is named as a directory the current one: it may belong
-// to another module than the directory we are in.
-func locate(dir, pkg string) (string, string, error) {
-	if !filepath.IsAbs(pkg) && !strings.HasPrefix(pkg, ".") {
-		return dir, pkg, nil
-	}
-	if strings.Contains(pkg, "...") {
-		return "", "", invalid("package %s means several: name one, a main that calls agent.Main()", pkg)
-	}
-	path := pkg
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
-	}
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return "", "", &Error{Kind: ErrNotAgent, Err: err, Hint: "name the directory of a main package that calls agent.Main(), or its import path"}
-	case !info.IsDir():
-		return "", "", &Error{Kind: ErrNotAgent, Err: fmt.Errorf("%s is a file", pkg), Hint: "name the directory that it is in"}
-	}
-	return path, ".", nil
-}
-
-func (g goCommand) build(ctx context.Context, pkg, out string) error {
-	_, err := g.run(ctx, "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc",
-		"-ldflags", "-s -w -buildid=", "-o", out, "--", pkg)
-	return err
+	return fail("build", pkg, build.To(ctx, dir, pkg, build.Target{OS: runtime.GOOS, Arch: runtime.GOARCH, Tags: build.ForLambda}, out))
 }
 
 func checkSize(unpacked, zipped int) error {
@@ -140,8 +130,9 @@ func checkSize(unpacked, zipped int) error {
 	return nil
 }
 
-// Zip packs an executable as Lambda's provided runtimes want it: named bootstrap,
-// mode 0755, at the root. The same program gives the same bytes.
+// Zip packs an executable as Lambda's provided runtimes want it: one file at the root, named
+// bootstrap, with mode 0755. The same program gives the same bytes, since the entry has a fixed
+// date. It checks no limit: [Pack] does, and is what most programs want.
 func Zip(program []byte) ([]byte, error) {
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
@@ -169,67 +160,4 @@ func goarch(arch string) string {
 		return "amd64"
 	}
 	return "arm64"
-}
-
-// A goCommand runs go for one platform.
-type goCommand struct{ dir, goos, goarch string }
-
-func (g goCommand) run(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // no shell, and -- before what the caller names
-	cmd.Dir = g.dir
-	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOOS="+g.goos, "GOARCH="+g.goarch)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that go ends its compilers, too
-	cmd.WaitDelay = 5 * time.Second
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	switch {
-	case err == nil:
-		return stdout.Bytes(), nil
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
-	case errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("the go command cannot be run here: %w; agents are built with it, from https://go.dev/dl/", err)
-	}
-	if text := strings.TrimSpace(stderr.String()); text != "" {
-		return nil, fmt.Errorf("go %s: %s", args[0], text)
-	}
-	return nil, fmt.Errorf("go %s: %w", args[0], err)
-}
-
-const (
-	agentPackage = module + "/agent"
-	sdkModule    = "github.com/aws/aws-sdk-go-v2"
-)
-
-// checkAgent returns the import path of pkg if it is a main package that links
-// the agent.
-func (g goCommand) checkAgent(ctx context.Context, pkg string) (path string, sdk bool, err error) {
-	out, err := g.run(ctx, "list", "-deps", "-f", "{{.ImportPath}} {{.Name}} {{.DepOnly}}", "--", pkg)
-	if err != nil {
-		return "", false, err
-	}
-	linked, name := false, ""
-	for line := range strings.Lines(string(out)) {
-		var importPath, pkgName string
-		var depOnly bool
-		if _, err := fmt.Sscan(line, &importPath, &pkgName, &depOnly); err != nil {
-			return "", false, fmt.Errorf("go list: unexpected answer %q", line)
-		}
-		linked = linked || importPath == agentPackage
-		sdk = sdk || strings.HasPrefix(importPath, sdkModule)
-		if !depOnly {
-			if path != "" {
-				return "", false, invalid("%s means several packages: name one, a main that calls agent.Main()", pkg)
-			}
-			path, name = importPath, pkgName
-		}
-	}
-	switch {
-	case name != "main":
-		return "", false, &Error{Kind: ErrNotAgent, Err: fmt.Errorf("package %s is %s, not main", path, name), Hint: "name a main package whose first line is agent.Main()"}
-	case !linked:
-		return "", false, &Error{Kind: ErrNotAgent, Err: fmt.Errorf("package %s does not import %s", path, agentPackage), Hint: "make agent.Main() the first line of its main"}
-	}
-	return path, sdk, nil
 }

@@ -10,10 +10,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/lambdapool/lambdapool/internal/agentmain"
 )
 
-// changes is what an update would do: the difference between what is wanted and
-// what is deployed.
+// changes is what an update would do: the difference between what is wanted and what is
+// deployed. A value that is not wanted, such as a zero Memory, is no difference.
 type changes struct {
 	code    bool
 	arch    string                                   // "": as it is
@@ -31,7 +33,7 @@ func differ(s *Spec, f *Function, a *Artifact, days int) (changes, error) {
 	if a != nil {
 		d.codeOf(s, f, a)
 	}
-	if err := d.configOf(s, f); err != nil {
+	if err := d.configOf(s, f, a); err != nil {
 		return d, err
 	}
 	if r := s.ReservedConcurrency; r != nil && reserved(r) != reserved(f.Reserved) {
@@ -56,6 +58,8 @@ func (d *changes) notef(format string, args ...any) {
 	d.plan = append(d.plan, fmt.Sprintf(format, args...))
 }
 
+// codeOf compares code by the hash of its zip, which is why a build must give the same bytes each
+// time.
 func (d *changes) codeOf(s *Spec, f *Function, a *Artifact) {
 	if s.Arch != "" && s.Arch != f.Arch {
 		d.arch = s.Arch
@@ -64,9 +68,11 @@ func (d *changes) codeOf(s *Spec, f *Function, a *Artifact) {
 	if d.code = a.Sum != f.CodeSHA256 || d.arch != ""; d.code {
 		d.notef("code %.12s → %.12s, %.1f MB zipped", f.CodeSHA256, a.Sum, float64(len(a.Zip))/(1<<20))
 	} else {
-		d.notef("code unchanged")
+		d.notef(codeUnchanged)
 	}
 }
+
+const codeUnchanged = "code unchanged"
 
 func (d *changes) any() bool {
 	return d.code || d.config != nil || d.reserve != nil || len(d.tags) > 0 || d.retain != 0
@@ -74,7 +80,7 @@ func (d *changes) any() bool {
 
 // configOf fills d.config with what differs, and with nothing else: Lambda leaves
 // alone what a request does not name.
-func (d *changes) configOf(s *Spec, f *Function) error {
+func (d *changes) configOf(s *Spec, f *Function, a *Artifact) error {
 	in := &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String(f.Name)}
 	before := len(d.plan)
 	if s.Memory != 0 && s.Memory != f.Memory {
@@ -101,7 +107,7 @@ func (d *changes) configOf(s *Spec, f *Function) error {
 		in.Role = aws.String(s.Role)
 		d.notef("role %s → %s", f.Role, s.Role)
 	}
-	if err := d.envOf(s, f, in); err != nil {
+	if err := d.envOf(s, f, a, in); err != nil {
 		return err
 	}
 	if len(d.plan) > before {
@@ -110,8 +116,9 @@ func (d *changes) configOf(s *Spec, f *Function) error {
 	return nil
 }
 
-// envOf shows names, not values: they may be secrets.
-func (d *changes) envOf(s *Spec, f *Function, in *lambda.UpdateFunctionConfigurationInput) error {
+// envOf shows names, not values: they may be secrets. Of new code the environment says what it was
+// built from, or nothing.
+func (d *changes) envOf(s *Spec, f *Function, a *Artifact, in *lambda.UpdateFunctionConfigurationInput) error {
 	env := maps.Clone(f.Env)
 	if env == nil {
 		env = map[string]string{}
@@ -122,14 +129,22 @@ func (d *changes) envOf(s *Spec, f *Function, in *lambda.UpdateFunctionConfigura
 			d.notef("environment: %s removed", name)
 		}
 	}
-	for _, name := range sortedKeys(s.Env) {
+	wanted := s.env()
+	for _, name := range sortedKeys(wanted) {
 		switch have, ok := env[name]; {
 		case !ok:
 			d.notef("environment: %s added", name)
-		case have != s.Env[name]:
+		case have != wanted[name]:
 			d.notef("environment: %s changed", name)
 		}
-		env[name] = s.Env[name]
+		env[name] = wanted[name]
+	}
+	if have := env[agentmain.BuildVariable]; a != nil && a.Commit != have {
+		env[agentmain.BuildVariable] = a.Commit
+		if a.Commit == "" {
+			delete(env, agentmain.BuildVariable)
+		}
+		d.notef("commit %s → %s", or(have, "unknown"), or(a.Commit, "unknown"))
 	}
 	if maps.Equal(env, f.Env) {
 		return nil

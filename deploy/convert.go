@@ -3,53 +3,62 @@ package deploy
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/deploy/internal/ask"
 )
 
 // A Converter converts between JSON and what travels of the calls of a function that this
-// program was not compiled with. [Client.Call] says how. It is immutable and safe for
-// concurrent use.
-type Converter struct {
-	fn  lambdapool.Foreign
-	sig *signature
-}
+// program was not compiled with. It is for tools such as the lambdapool command, which know a
+// function by its name alone. A program that has the function's Go types does not need it:
+// package lambdapool encodes by itself.
+//
+// [Client.Call] has the rules of conversion. A Converter is immutable and safe for concurrent
+// use. Make one per function, not per call.
+type Converter struct{ c *ask.Converter }
 
-// NewConverter makes one from what an agent, or a detached run, says of the function. The error
-// says which of its types have no JSON form.
+// NewConverter makes a Converter from what an agent, or a detached run, says of the function:
+// see [Client.Foreign]. It sends nothing. The error says which of the function's types has no
+// JSON form. It matches no sentinel.
 func NewConverter(fn lambdapool.Foreign) (*Converter, error) {
-	sig, err := parseSignature(fn.Signature, fn.Shape)
+	c, err := ask.NewConverter(fn)
 	if err != nil {
-		return nil, &Error{Op: "convert", Err: fmt.Errorf("%s %s has no JSON form: %w", fn.Name, fn.Shape, err), Hint: "use a Go program that is compiled with its types"}
+		return nil, err
 	}
-	return &Converter{fn, sig}, nil
+	return &Converter{c}, nil
 }
 
-// Arguments encodes those of one call, one JSON value each. The error matches [ErrInvalid].
+// Arguments encodes the arguments of one call, one JSON value each, in the order of the
+// parameters. For a parameter that is a string, text that is not in quotes is taken as it is. A
+// variadic function takes any number of values for its last parameter.
+//
+// The error matches [ErrInvalid] when the number is wrong, a text is not JSON, or a value does
+// not fit its parameter.
 func (c *Converter) Arguments(args ...string) (lambdapool.Encoded, error) {
-	data, err := c.sig.encode(args)
-	if err != nil {
-		return nil, &Error{Op: "convert", Kind: ErrInvalid, Err: fmt.Errorf("%s: %w", c.fn.Name, err), Hint: "it is " + c.fn.Shape}
-	}
-	return data, nil
+	return c.c.Arguments(args...)
 }
 
-// Result returns the result of a call as JSON; null for a function without one.
+// Result returns the result of a call as JSON, without a newline. It is null for a function
+// without a result. An error means that data is not what the function's shape says, or that
+// JSON cannot hold it, such as NaN. It matches no sentinel.
 func (c *Converter) Result(data lambdapool.Encoded) (json.RawMessage, error) {
-	value, err := c.sig.decode(data)
-	if err != nil {
-		return nil, &Error{Op: "convert", Err: fmt.Errorf("the result of %s: %w", c.fn.Name, err), Hint: "it is " + c.fn.Shape}
-	}
-	return value, nil
+	return c.c.Result(data)
 }
 
-// Foreign asks the agent of name for one of its functions. Args is not used. It blocks for the time
-// of a call, or two.
+// Foreign asks the agent of a function for one of the functions that it registers, so that
+// [NewConverter] or Executor.MapDetachedEncoded can use it. Of call only Function and Qualifier
+// are used. Nothing runs but the agent's own answer.
+//
+// It blocks for the time of a call, or of two when there is no such name: then the error
+// matches lambdapool.ErrNotRegistered and its Hint names a similar one.
 func (c *Client) Foreign(ctx context.Context, name string, call Call) (lambdapool.Foreign, error) {
 	if err := checkName(name); err != nil {
 		return lambdapool.Foreign{}, fail("describe", name, err)
 	}
-	shape, full, err := c.signature(ctx, name, call)
-	return lambdapool.Foreign{Name: call.Function, Shape: shape, Signature: full}, fail("describe", name, err)
+	f := lambdapool.Foreign{Name: call.Function}
+	err := c.agent(ctx, name, call.Qualifier, func(a *ask.Agent) (err error) {
+		f.Shape, f.Signature, err = a.Signature(ctx, call.Function)
+		return err
+	})
+	return f, fail("describe", name, err)
 }

@@ -11,31 +11,56 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/lambdapool/lambdapool/deploy/internal/steps"
+	"github.com/lambdapool/lambdapool/internal/agentmain"
+	"github.com/lambdapool/lambdapool/internal/isolate"
+	"github.com/lambdapool/lambdapool/internal/shards"
 )
 
-// A Created says what [Client.Create] did.
+// A Created says what [Client.Create] did. It can be printed as JSON.
 type Created struct {
-	Function Function  `json:"function"`
-	Plan     []string  `json:"plan"`               // what was done, or would be
-	Registry *Registry `json:"registry,omitempty"` // what the smoke call returned; nil for a dry run, or without one
+	// Function is the new function as Lambda describes it. It is empty for a dry run, and its
+	// JSON then has none.
+	Function Function `json:"function,omitzero"`
+
+	// Plan is what was done, or would be: one line for people per step.
+	Plan []string `json:"plan"`
+
+	// Registry is what the agent answered to the smoke call. It is nil for a dry run, without a
+	// smoke call, and when that failed.
+	Registry *Registry `json:"registry,omitempty"`
 }
 
-// CreateOptions change how [Client.Create] works, not what it makes.
+// CreateOptions change how [Client.Create] works, not what it makes. The zero value creates,
+// and calls the agent once.
 type CreateOptions struct {
-	DryRun  bool // only say what would be done; nothing is changed
-	NoSmoke bool // make no call
+	// DryRun only says what would be done. The agent is built and AWS is asked whether the name
+	// is free, but nothing is changed.
+	DryRun bool
+
+	// NoSmoke makes no call of the new agent. Use it where the function cannot run yet, for
+	// example before its network exists. Then a broken agent is noticed at the first real call.
+	NoSmoke bool
 }
 
-// Create builds the agent, makes or reuses a role, creates the function, waits until it
-// is active and calls its agent once. It blocks for some seconds, in a VPC for minutes.
+// Create builds the agent, makes or reuses a role, creates the function, waits until it is
+// active and calls its agent once. That is the smoke call: it runs none of the registered
+// functions. Create is for new functions only. [Client.Update] changes one that exists.
 //
-// When it fails or ctx ends before the function is ready, what it made is removed again;
-// the error's Left names what could not be. A failed smoke call leaves the function as
-// it is, for its log, and the error matches [ErrSmoke]. Other errors match [ErrInvalid],
-// [ErrExists], [ErrNotAgent], [ErrForeign] or [ErrNotReady].
+// It blocks for some seconds, in a VPC for minutes. A new role is not known to Lambda at once:
+// Create waits up to a minute for that, and up to five minutes for the function. [WithProgress]
+// tells the steps.
+//
+// When it fails or ctx ends before the function is ready, what it made is removed again. The
+// error's Left names what could not be. When only the smoke call fails, the function stays as
+// it is, for its log. Then the error matches [ErrSmoke], and the result is returned beside it.
+//
+// Other errors match [ErrInvalid] for a bad or missing value, [ErrExists] when the name is
+// taken, [ErrNotAgent] for a package that is no agent, [ErrForeign] when a role of that name
+// was not made by lambdapool, and [ErrNotReady] when waiting was in vain.
 func (c *Client) Create(ctx context.Context, s Spec, o CreateOptions) (*Created, error) {
 	created, err := c.create(ctx, s, o)
 	return created, fail("create", s.Name, err)
@@ -49,8 +74,10 @@ func (c *Client) create(ctx context.Context, s Spec, o CreateOptions) (*Created,
 		return nil, invalid("no package: name a main package that calls agent.Main()")
 	}
 	s.defaults()
-	if err := c.free(ctx, s.Name); err != nil {
-		return nil, err
+	for i := range s.shards() {
+		if err := c.free(ctx, shards.Name(s.Name, i)); err != nil {
+			return nil, err
+		}
 	}
 	a, err := c.artifact(ctx, &s)
 	if err != nil {
@@ -61,16 +88,16 @@ func (c *Client) create(ctx context.Context, s Spec, o CreateOptions) (*Created,
 	if o.DryRun {
 		return created, nil
 	}
-	u := &undo{id: rand.Text()}
+	u := &steps.Undo{ID: rand.Text()}
 	if created.Function, err = c.make(ctx, &s, a, u); err != nil {
-		return nil, interrupted(ctx, err, u.rollback(ctx, c))
+		return nil, interrupted(ctx, err, u.Rollback(ctx, c.say))
 	}
 	if o.NoSmoke {
 		return created, nil
 	}
 	if created.Registry, err = c.smoke(ctx, s.Name, ""); err != nil {
 		if ctx.Err() != nil {
-			return nil, interrupted(ctx, err, u.rollback(ctx, c))
+			return nil, interrupted(ctx, err, u.Rollback(ctx, c.say))
 		}
 		return created, err
 	}
@@ -84,7 +111,7 @@ func (c *Client) artifact(ctx context.Context, s *Spec) (*Artifact, error) {
 	}
 	goos, arch := c.target(s.Arch)
 	c.say("build", fmt.Sprintf("%s for %s/%s", s.Package, goos, arch))
-	a, err := build(ctx, s.Dir, s.Package, goos, arch)
+	a, err := compile(ctx, s.Dir, s.Package, goos, arch)
 	if err != nil {
 		return nil, err
 	}
@@ -97,15 +124,10 @@ func (c *Client) artifact(ctx context.Context, s *Spec) (*Artifact, error) {
 
 // interrupted adds to an error what is left behind.
 func interrupted(ctx context.Context, err error, left []Leftover) error {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		e, _ = errors.AsType[*Error](fail("", "", cause(ctx, err)))
+	if _, ok := errors.AsType[*Error](err); !ok {
+		err = fail("", "", cause(ctx, err))
 	}
-	e.Left = left
-	if ctx.Err() != nil && len(left) == 0 {
-		e.Hint = "everything that was made has been removed again"
-	}
-	return e
+	return steps.Interrupted(ctx, err, left)
 }
 
 // defaults are those of new functions.
@@ -132,12 +154,19 @@ func (c *Client) free(ctx context.Context, name string) error {
 	case f.Lambdapool == "":
 		return &Error{Kind: ErrExists, Hint: "lambdapool did not make it: choose another name"}
 	}
+	if f.shard > 0 || f.Shards > 0 {
+		return &Error{Kind: ErrExists, Err: errorf("function %s is one of %s's shards", name, f.base), Hint: "lambdapool update " + f.base + " brings them up to date"}
+	}
 	return &Error{Kind: ErrExists, Hint: "lambdapool update " + name + " brings it up to date"}
 }
 
+// plan says what Create does, in its order.
 func (s *Spec) plan(a *Artifact) []string {
 	plan := []string{fmt.Sprintf("create function %s: %s, %.1f MB zipped, %s, memory %d MB, timeout %v, /tmp %d MB",
 		s.Name, a.Package, float64(len(a.Zip))/(1<<20), a.Arch, s.Memory, s.Timeout, s.EphemeralStorage)}
+	if n := s.shards(); n > 1 {
+		plan = append(plan, fmt.Sprintf("shards %s to %s of the same archive: %d functions", shards.Name(s.Name, 1), shards.Name(s.Name, n-1), n))
+	}
 	if s.Role == "" {
 		plan = slices.Insert(plan, 0, "make or reuse role "+RoleName(s.Name))
 	}
@@ -145,6 +174,8 @@ func (s *Spec) plan(a *Artifact) []string {
 		wanted bool
 		text   string
 	}{
+		{s.CodeBucket != "", "store the archive once in bucket " + s.CodeBucket},
+		{s.Nested, "the role may invoke the function, for calls from calls"},
 		{len(s.Env) > 0, "environment: " + strings.Join(sortedKeys(s.Env), ", ")},
 		{len(s.Layers) > 0, "layers: " + strings.Join(s.Layers, ", ")},
 		{len(s.Subnets) > 0, "VPC: " + strings.Join(slices.Concat(s.Subnets, s.SecurityGroups), ", ")},
@@ -159,24 +190,38 @@ func (s *Spec) plan(a *Artifact) []string {
 	return plan
 }
 
-// make does what Create's plan says, and waits for the function.
-func (c *Client) make(ctx context.Context, s *Spec, a *Artifact, u *undo) (Function, error) {
+// make does what Create's plan says, and waits for the functions. The one that the others are known by is
+// made last: a client that finds it finds all of them.
+func (c *Client) make(ctx context.Context, s *Spec, a *Artifact, u *steps.Undo) (f Function, err error) {
 	role := s.Role
 	if role == "" {
-		var err error
 		if role, err = c.ensureRole(ctx, s, u); err != nil {
 			return Function{}, err
 		}
 	}
+	at, err := c.archive(ctx, s, a)
+	if err != nil {
+		return Function{}, err
+	}
+	for i := s.shards() - 1; i >= 0; i-- {
+		if f, err = c.makeShard(ctx, s.shardOf(i), a, at, role, u); err != nil {
+			return Function{}, err
+		}
+	}
+	return f, nil
+}
+
+// makeShard makes one function, and waits for it.
+func (c *Client) makeShard(ctx context.Context, s *Spec, a *Artifact, at *archive, role string, u *steps.Undo) (Function, error) {
 	if s.LogRetention != 0 {
 		if err := c.makeLogGroup(ctx, s, u); err != nil {
 			return Function{}, err
 		}
 	}
-	u.add("function "+s.Name, "aws lambda delete-function --function-name "+s.Name,
-		func(ctx context.Context) error { return c.deleteCreated(ctx, s.Name, u.id) })
+	u.Add("function "+s.Name, "aws lambda delete-function --function-name "+s.Name,
+		func(ctx context.Context) error { return c.deleteCreated(ctx, s.Name, u.ID) })
 	c.say("create", "function "+s.Name)
-	if err := c.createFunction(ctx, s, a, role, u); err != nil {
+	if err := c.createFunction(ctx, s, a, at, role, u); err != nil {
 		return Function{}, err
 	}
 	if r := s.ReservedConcurrency; r != nil && *r >= 0 {
@@ -187,17 +232,27 @@ func (c *Client) make(ctx context.Context, s *Spec, a *Artifact, u *undo) (Funct
 	return c.settled(ctx, s.Name)
 }
 
-func (c *Client) createFunction(ctx context.Context, s *Spec, a *Artifact, role string, u *undo) error {
-	env := maps.Clone(s.Env)
-	if env == nil {
-		env = map[string]string{}
-	}
+// createFunction sends the request until the role is known. A role that was just made cannot be
+// assumed for some seconds: Lambda says so in words, and only by them can that be told from a role
+// that is wrong.
+func (c *Client) createFunction(ctx context.Context, s *Spec, a *Artifact, at *archive, role string, u *steps.Undo) error {
+	env := map[string]string{isolate.Variable: IsolationOn}
+	maps.Copy(env, s.env())
 	env[Marker] = Version()
+	if s.mark != "" {
+		env[shards.Variable] = s.mark
+	}
+	if a.Commit != "" {
+		env[agentmain.BuildVariable] = a.Commit
+	}
 	tags := maps.Clone(s.Tags)
 	if tags == nil {
 		tags = map[string]string{}
 	}
-	tags[Tag], tags[tagCreated] = Version(), u.id
+	tags[Tag], tags[tagCreated] = Version(), u.ID
+	if s.mark != "" {
+		tags[shards.Tag] = s.mark
+	}
 	in := &lambda.CreateFunctionInput{
 		FunctionName:     aws.String(s.Name),
 		Description:      aws.String("lambdapool agent " + a.Package),
@@ -205,7 +260,7 @@ func (c *Client) createFunction(ctx context.Context, s *Spec, a *Artifact, role 
 		Handler:          aws.String("bootstrap"),
 		PackageType:      types.PackageTypeZip,
 		Architectures:    []types.Architecture{types.Architecture(s.Arch)},
-		Code:             &types.FunctionCode{ZipFile: a.Zip},
+		Code:             at.function(),
 		Role:             aws.String(role),
 		MemorySize:       aws.Int32(int32(s.Memory)),
 		Timeout:          aws.Int32(int32(s.Timeout / time.Second)),
@@ -224,9 +279,12 @@ func (c *Client) createFunction(ctx context.Context, s *Spec, a *Artifact, role 
 		switch {
 		case err == nil:
 			return nil
+		case at.withoutReference(err):
+			in.Code = at.function()
+			continue
 		case code(err) == "ResourceConflictException":
 			// The SDK may have sent the request twice, and the first arrived.
-			if f, found := c.get(ctx, s.Name, ""); found == nil && f.Tags[tagCreated] == u.id {
+			if f, found := c.get(ctx, s.Name, ""); found == nil && f.Tags[tagCreated] == u.ID {
 				return nil
 			}
 			return &Error{Kind: ErrExists, Hint: "somebody else is creating it at the same time"}
@@ -244,7 +302,7 @@ func (c *Client) createFunction(ctx context.Context, s *Spec, a *Artifact, role 
 			return err
 		}
 		if s.Role == "" { // somebody else who made it may have taken it back
-			if arn, err := c.findRole(ctx, RoleName(s.Name)); err == nil && arn == "" {
+			if arn, err := c.findRole(ctx, RoleName(s.base())); err == nil && arn == "" {
 				if _, err := c.ensureRole(ctx, s, u); err != nil {
 					return err
 				}
@@ -276,6 +334,7 @@ func (c *Client) unlessTaken(ctx context.Context, name, id string, remove func(c
 	return remove(ctx, name)
 }
 
+// reserve sets the reserved concurrency; negative removes it.
 func (c *Client) reserve(ctx context.Context, name string, n int) error {
 	if n < 0 {
 		_, err := c.lambda.DeleteFunctionConcurrency(ctx, &lambda.DeleteFunctionConcurrencyInput{FunctionName: aws.String(name)})
@@ -290,60 +349,11 @@ func (c *Client) reserve(ctx context.Context, name string, n int) error {
 	return err
 }
 
-// logGroup is where Lambda puts the log of a function.
-func logGroup(function string) string { return "/aws/lambda/" + function }
-
-// makeLogGroup makes the log group before Lambda does, so that it can have a retention.
-func (c *Client) makeLogGroup(ctx context.Context, s *Spec, u *undo) error {
-	group := logGroup(s.Name)
-	forget := u.add("log group "+group, "aws logs delete-log-group --log-group-name "+group,
-		func(ctx context.Context) error { return c.unlessTaken(ctx, s.Name, u.id, c.deleteLogGroup) })
-	request, done := whole(ctx)
-	defer done()
-	_, err := c.logs.CreateLogGroup(request, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(group)})
-	if code(err) == "ResourceAlreadyExistsException" {
-		forget()
-	} else if err != nil {
-		return err
-	}
-	return c.retain(ctx, s.Name, s.LogRetention)
-}
-
-// retain sets for how many days the log is kept; negative: for ever.
-func (c *Client) retain(ctx context.Context, name string, days int) error {
-	c.say("logs", "retention: "+retention(days))
-	group := aws.String(logGroup(name))
-	if days < 0 {
-		_, err := c.logs.DeleteRetentionPolicy(ctx, &cloudwatchlogs.DeleteRetentionPolicyInput{LogGroupName: group})
-		return err
-	}
-	_, err := c.logs.PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: group, RetentionInDays: aws.Int32(int32(days))})
-	return err
-}
-
-func (c *Client) deleteLogGroup(ctx context.Context, name string) error {
-	_, err := c.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: aws.String(logGroup(name))})
-	if code(err) == notFound {
-		return nil
-	}
-	return err
-}
-
 func reserved(n *int) string {
 	if n == nil || *n < 0 {
 		return "none"
 	}
 	return fmt.Sprint(*n)
-}
-
-func retention(days int) string {
-	switch {
-	case days <= 0:
-		return "for ever"
-	case days == 1:
-		return "1 day"
-	}
-	return fmt.Sprintf("%d days", days)
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

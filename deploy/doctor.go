@@ -5,42 +5,48 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/lambdapool/lambdapool/deploy/internal/ask"
+	"github.com/lambdapool/lambdapool/internal/agentmain"
+	"github.com/lambdapool/lambdapool/internal/english"
+	"github.com/lambdapool/lambdapool/internal/schedule"
 )
 
-// A Level says how bad a [Finding] is.
-type Level string
-
-// The levels, from the best.
-const (
-	OK      Level = "ok"
-	Note    Level = "note"
-	Warning Level = "warning"
-	Problem Level = "problem" // calls fail, or return what nobody expects
-)
-
-// A Finding is one thing that [Client.Doctor] looked at.
-type Finding struct {
-	Check  string `json:"check"`
-	Level  Level  `json:"level"`
-	Text   string `json:"text"`
-	Remedy string `json:"remedy,omitempty"` // empty where there is nothing to do
-}
-
-// DoctorOptions say what to compare a function with.
+// DoctorOptions say what to compare a function with. With the zero value the function is looked
+// at alone, for a run of 256 workers.
 type DoctorOptions struct {
-	Workers int                                               // of the run that is planned; 0: 256, the default of package awslambda
-	Package string                                            // main package of the agent; "": the code is not compared
-	Dir     string                                            // where Package is looked up
-	Local   func(ctx context.Context) ([]RegisteredFn, error) // what the local code registers; nil: shapes are not compared
+	// Workers is how many executions the planned run uses at once. It is compared with the
+	// limits of account and function. 0 is 256, the default of package awslambda. Negative is
+	// an error.
+	Workers int
+
+	// Package is the main package of the agent. It is built, and its hash is compared with the
+	// deployed one. "": the code is not compared.
+	Package string
+
+	// Dir is where Package is looked up, "" is the current directory.
+	Dir string
+
+	// Local returns what the local code registers. It is called once, after the agent has
+	// answered. Nil: shapes are not compared.
+	Local func(ctx context.Context) ([]RegisteredFn, error)
 }
 
-// Doctor looks at everything between this machine and a function that could keep calls
-// from succeeding, and says what to do about it. It goes on after a problem as
-// far as that makes sense. The error is only for a ctx that ended or a bad name.
+// Doctor looks at everything between this machine and a function that could keep calls from
+// succeeding: credentials, the function's state, its version, memory, code and shapes, and how
+// many executions are free. It says what to do about each. It changes nothing, but it calls the
+// agent once and builds the package, if one is named.
+//
+// name "" looks at the account alone. It goes on after a problem as far as that makes sense, so
+// the findings may be fewer after a bad one. It blocks for some requests, and for a cold start.
+//
+// What is wrong is in the findings. The error is only for a ctx that ended, with what was found
+// until then, or for a bad value, which matches [ErrInvalid].
 func (c *Client) Doctor(ctx context.Context, name string, o DoctorOptions) ([]Finding, error) {
 	if name != "" {
 		if err := checkName(name); err != nil {
@@ -64,6 +70,7 @@ func (c *Client) Doctor(ctx context.Context, name string, o DoctorOptions) ([]Fi
 	return d.findings, fail("doctor", name, context.Cause(ctx))
 }
 
+// A doctor is one look at a function, and what it has found so far.
 type doctor struct {
 	c        *Client
 	o        DoctorOptions
@@ -73,7 +80,7 @@ type doctor struct {
 }
 
 func (d *doctor) add(check string, level Level, text, remedy string) {
-	d.findings = append(d.findings, Finding{check, level, text, remedy})
+	d.findings = append(d.findings, Finding{Check: check, Level: level, Text: text, Remedy: remedy})
 }
 
 func (d *doctor) credentials(ctx context.Context) bool {
@@ -111,6 +118,7 @@ func (d *doctor) function(ctx context.Context) {
 	} else {
 		d.add("version", OK, "lambdapool "+v+" on both sides", "")
 	}
+	d.shards(ctx, &f)
 	d.memory(&f)
 	d.code(ctx, &f)
 	if f.Reserved != nil && *f.Reserved == 0 {
@@ -118,6 +126,29 @@ func (d *doctor) function(ctx context.Context) {
 		return
 	}
 	d.shapes(ctx)
+}
+
+// shards compares them, and makes of f what stands for all of them.
+func (d *doctor) shards(ctx context.Context, f *Function) {
+	if f.shard > 0 {
+		d.add("shards", Warning, fmt.Sprintf("it is one of %d shards of %s", f.Shards, f.base), "lambdapool doctor "+f.base)
+		return
+	}
+	if f.Shards == 0 {
+		return
+	}
+	others, err := d.c.others(ctx, f)
+	if err != nil {
+		d.add("shards", Note, "cannot be looked at: "+err.Error(), "lambdapool policy deployer "+d.name+" prints the rights that are needed")
+		return
+	}
+	together(f, others)
+	if f.Uneven != "" {
+		d.add("shards", Problem, f.Uneven+": which of them answers a call is chance", "lambdapool update "+d.name+" "+or(d.o.Package, "PACKAGE")+" makes them equal, and those that are missing")
+		return
+	}
+	d.add("shards", OK, fmt.Sprintf("%d, of the same code and configuration: %d environments may start at once, and %.0f more a second",
+		f.Shards, f.Shards*schedule.LambdaBurst, float64(f.Shards)*schedule.LambdaRamp), "")
 }
 
 // memory tells what CPU comes with it.
@@ -136,18 +167,27 @@ func (d *doctor) memory(f *Function) {
 	}
 }
 
+// code compares the deployed zip with one of the local package, by its hash.
 func (d *doctor) code(ctx context.Context, f *Function) {
 	if d.o.Package == "" {
-		d.add("code", Note, "not compared with local code", "name the package: lambdapool doctor "+d.name+" PACKAGE")
+		text := "not compared with local code"
+		if f.Env[agentmain.BuildVariable] != "" {
+			text = "built from commit " + f.Env[agentmain.BuildVariable] + ", " + text
+		}
+		d.add("code", Note, text, "name the package: lambdapool doctor "+d.name+" PACKAGE")
 		return
 	}
 	goos, arch := d.c.target(f.Arch)
-	a, err := build(ctx, d.o.Dir, d.o.Package, goos, arch)
+	a, err := compile(ctx, d.o.Dir, d.o.Package, goos, arch)
 	switch {
 	case err != nil:
 		d.add("code", Problem, "the local code does not build: "+err.Error(), "correct it")
 	case a.Sum != f.CodeSHA256:
-		d.add("code", Warning, fmt.Sprintf("deployed %.12s differs from local %.12s", f.CodeSHA256, a.Sum), "lambdapool update "+d.name+" "+d.o.Package)
+		text := fmt.Sprintf("deployed %.12s differs from local %.12s", f.CodeSHA256, a.Sum)
+		if have := f.Env[agentmain.BuildVariable]; have != "" {
+			text += fmt.Sprintf(": it was built from commit %s, and the local code is %s", have, or(a.Commit, "of no commit, or has changes"))
+		}
+		d.add("code", Warning, text, "lambdapool update "+d.name+" "+d.o.Package)
 	default:
 		d.add("code", OK, "deployed code is the local code", "")
 	}
@@ -160,7 +200,7 @@ func (d *doctor) shapes(ctx context.Context) {
 		d.add("agent", Problem, err.Error(), "lambdapool logs "+d.name+" --since 10m shows what it said")
 		return
 	}
-	d.add("agent", OK, fmt.Sprintf("answers with %d functions", len(deployed.Functions)), "")
+	d.add("agent", OK, "answers with "+english.Count(len(deployed.Functions), "function"), "")
 	if d.o.Local == nil {
 		return
 	}
@@ -169,34 +209,13 @@ func (d *doctor) shapes(ctx context.Context) {
 		d.add("shapes", Warning, "the local code cannot be asked: "+err.Error(), "")
 		return
 	}
-	differences := diffShapes(local, deployed.Functions)
+	differences := ask.Differences(local, deployed.Functions)
 	for _, text := range differences {
 		d.add("shapes", Problem, text, "lambdapool update "+d.name+" "+d.o.Package)
 	}
 	if len(differences) == 0 {
-		d.add("shapes", OK, "all functions have the same shape here and there", "")
+		d.add("shapes", OK, "all functions have the same signature here and there; fields of structs are compared by each call", "")
 	}
-}
-
-func diffShapes(local, deployed []RegisteredFn) []string {
-	shapes := map[string]string{}
-	for _, f := range deployed {
-		shapes[f.Name] = f.Shape
-	}
-	var differences []string
-	for _, f := range local {
-		switch shape, ok := shapes[f.Name]; {
-		case !ok:
-			differences = append(differences, fmt.Sprintf("%s: client %s, agent has none", f.Name, f.Shape))
-		case shape != f.Shape:
-			differences = append(differences, fmt.Sprintf("%s: client %s, agent %s", f.Name, f.Shape, shape))
-		}
-		delete(shapes, f.Name)
-	}
-	for _, name := range sortedKeys(shapes) {
-		differences = append(differences, fmt.Sprintf("%s: client has none, agent %s", name, shapes[name]))
-	}
-	return differences
 }
 
 // account says what a run takes from others.
@@ -208,7 +227,7 @@ func (d *doctor) account(ctx context.Context) {
 		if err == nil {
 			err = errors.New("no limits in the answer")
 		}
-		d.add("concurrency", Note, "unknown: "+brief(cause(ctx, err)), "")
+		d.add("concurrency", Note, "unknown: "+strings.TrimPrefix((&Error{Err: cause(ctx, err)}).Error(), "lambdapool: "), "")
 		return
 	}
 	workers := d.o.Workers
@@ -231,10 +250,32 @@ func (d *doctor) account(ctx context.Context) {
 	default:
 		d.add("concurrency", OK, fmt.Sprintf("%s: a run of %d workers leaves %d to all other functions", room, workers, free-workers), "")
 	}
+	d.storage(out)
 	if seconds := math.Ceil(float64(workers) / LogStreamRate); seconds > 2 {
 		d.add("log streams", Note, fmt.Sprintf("%d cold starts open %d log streams, and CloudWatch Logs opens %d a second for the whole account: for %.0f s other functions log late", workers, workers, LogStreamRate, seconds),
 			"ask for a higher limit under Service Quotas, CloudWatch Logs, CreateLogStream throttle limit")
 	} else {
 		d.add("log streams", OK, fmt.Sprintf("%d cold starts stay within the %d streams a second that CloudWatch Logs opens", workers, LogStreamRate), "")
 	}
+}
+
+// storage tells how much room there is for code. Each shard has a copy of it, and each published version another.
+// Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (2026-11)
+func (d *doctor) storage(out *lambda.GetAccountSettingsOutput) {
+	if out.AccountUsage == nil || out.AccountLimit.TotalCodeSize == 0 {
+		return
+	}
+	const mb = 1 << 20
+	used, most := out.AccountUsage.TotalCodeSize, out.AccountLimit.TotalCodeSize
+	text := fmt.Sprintf("%d of %d MB of code", used/mb, most/mb)
+	var next int64 // of an update that publishes
+	if d.f != nil {
+		next = d.f.CodeSize * int64(max(d.f.Shards, 1))
+		text += fmt.Sprintf("; a further version of this function takes %.1f MB", float64(next)/mb)
+	}
+	if used+10*next > most {
+		d.add("code storage", Warning, text, "delete versions that nobody uses: aws lambda delete-function --function-name NAME --qualifier NUMBER")
+		return
+	}
+	d.add("code storage", OK, text, "")
 }

@@ -127,6 +127,28 @@ func ExampleClient_Show() {
 	// Output: Active 300 s, 2 functions
 }
 
+func ExampleClient_Function() {
+	onLocal(func(ctx context.Context, client *deploy.Client) error {
+		if _, err := client.Update(ctx, deploy.Spec{Name: "demo"}, deploy.UpdateOptions{Publish: true, Alias: "live"}); err != nil {
+			return err
+		}
+		if _, err := client.Update(ctx, deploy.Spec{Name: "demo", Settings: deploy.Settings{Memory: 256}}, deploy.UpdateOptions{}); err != nil {
+			return err
+		}
+		for _, qualifier := range []string{"live", ""} {
+			f, err := client.Function(ctx, "demo", qualifier)
+			if err != nil {
+				return err
+			}
+			fmt.Println(f.Version, f.Memory, "MB")
+		}
+		return nil
+	})
+	// Output:
+	// 1 1769 MB
+	// $LATEST 256 MB
+}
+
 func ExampleClient_Describe() {
 	onLocal(func(ctx context.Context, client *deploy.Client) error {
 		r, err := client.Describe(ctx, "demo", "")
@@ -199,6 +221,15 @@ func ExampleClient_GrantClient() {
 	// <nil>
 }
 
+// The function's role may invoke the function from now on, and then no longer.
+func ExampleClient_GrantNested() {
+	onLocal(func(ctx context.Context, client *deploy.Client) error {
+		fmt.Println(client.GrantNested(ctx, "demo", true))
+		return client.GrantNested(ctx, "demo", false)
+	})
+	// Output: <nil>
+}
+
 func ExampleClient_Layers() {
 	onLocal(func(ctx context.Context, client *deploy.Client) error {
 		layers, err := client.Layers(ctx)
@@ -256,7 +287,7 @@ func ExampleBuild() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(a.Package, a.Size < 8_000_000)
+	fmt.Println(a.Package, a.Size < 10_000_000)
 	// Output: github.com/lambdapool/lambdapool/examples/algorithms true
 }
 

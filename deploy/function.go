@@ -9,32 +9,67 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/lambdapool/lambdapool/internal/shards"
 )
 
-// A Function is a deployed function, as Lambda describes it.
+// A Function is a deployed function, as Lambda describes it. It can be printed as JSON, which
+// leaves out the values of its environment: they may be secrets.
 type Function struct {
-	Name             string            `json:"name"`
-	ARN              string            `json:"arn"`
-	Version          string            `json:"version"`    // "$LATEST" or a number
-	Lambdapool       string            `json:"lambdapool"` // the version that deployed it; "": another tool made it
-	State            string            `json:"state"`
-	Reason           string            `json:"reason,omitempty"` // of a State that is not Active
-	Arch             string            `json:"arch"`
-	Memory           int               `json:"memory_mb"`
-	Timeout          int               `json:"timeout_seconds"`
-	EphemeralStorage int               `json:"ephemeral_storage_mb"`
-	CodeSize         int64             `json:"code_bytes"`
-	CodeSHA256       string            `json:"code_sha256"`
-	LastModified     time.Time         `json:"last_modified,omitzero"`
-	Role             string            `json:"role"`
-	Layers           []string          `json:"layers,omitempty"`
-	Env              map[string]string `json:"-"` // values may be secrets: show prints the names
-	EnvNames         []string          `json:"env,omitempty"`
-	Subnets          []string          `json:"subnets,omitempty"`
-	SecurityGroups   []string          `json:"security_groups,omitempty"`
-	Tags             map[string]string `json:"tags,omitempty"`                 // not in lists
-	Reserved         *int              `json:"reserved_concurrency,omitempty"` // not in lists
+	Name string `json:"name"`
+	ARN  string `json:"arn"`
 
+	// Version is "$LATEST" or a number.
+	Version string `json:"version"`
+
+	// Lambdapool is the version of lambdapool that deployed it. "": another tool made it.
+	Lambdapool string `json:"lambdapool"`
+
+	// State is a word of Lambda's, such as "Active", "Pending", "Inactive" or "Failed". An
+	// inactive function wakes at its next call.
+	State string `json:"state"`
+
+	// Reason is why State is not Active, or why the last update failed.
+	Reason string `json:"reason,omitempty"`
+
+	// Arch is [ARM64] or [X8664].
+	Arch string `json:"arch"`
+
+	// Memory and EphemeralStorage are in MB, Timeout is in seconds.
+	Memory           int `json:"memory_mb"`
+	Timeout          int `json:"timeout_seconds"`
+	EphemeralStorage int `json:"ephemeral_storage_mb"`
+
+	// CodeSize is that of the zip, in bytes.
+	CodeSize int64 `json:"code_bytes"`
+
+	// CodeSHA256 is the hash of the zip in base64, as in [Artifact]'s Sum.
+	CodeSHA256   string    `json:"code_sha256"`
+	LastModified time.Time `json:"last_modified,omitzero"`
+
+	// Role is the ARN of the role that it runs with.
+	Role   string   `json:"role"`
+	Layers []string `json:"layers,omitempty"`
+
+	// Env is its environment. Its values may be secrets, so JSON has EnvNames instead.
+	Env            map[string]string `json:"-"`
+	EnvNames       []string          `json:"env,omitempty"`
+	Subnets        []string          `json:"subnets,omitempty"`
+	SecurityGroups []string          `json:"security_groups,omitempty"`
+
+	// Tags and Reserved are not in lists, since Lambda does not tell them there. Reserved is
+	// nil where no executions are reserved.
+	Tags     map[string]string `json:"tags,omitempty"`
+	Reserved *int              `json:"reserved_concurrency,omitempty"` // not in lists
+
+	// Shards is how many functions stand for this one: Name, Name-1 and so on. 0: it stands for itself.
+	// Uneven says in what they differ, such as "demo-3 is missing". An update with the package makes
+	// them equal. [Client.List] and [Client.Show] look at it; "": in nothing, or nobody has looked.
+	Shards int    `json:"shards,omitempty"`
+	Uneven string `json:"uneven,omitempty"`
+
+	shard    int    // which of them it is
+	base     string // the name that they are known by
 	update   string // LastUpdateStatus
 	revision string
 }
@@ -81,6 +116,10 @@ func describe(c *types.FunctionConfiguration) Function {
 	}
 	f.Lambdapool = f.Env[Marker]
 	f.EnvNames = sortedKeys(f.Env)
+	f.base, f.shard, f.Shards = shards.Of(f.Name, f.Env[shards.Variable])
+	if f.Shards == 1 {
+		f.Shards = 0
+	}
 	if v := c.VpcConfig; v != nil {
 		f.Subnets, f.SecurityGroups = v.SubnetIds, v.SecurityGroupIds
 	}
@@ -115,15 +154,10 @@ func (c *Client) own(ctx context.Context, name string) (Function, error) {
 	if err == nil && f.Lambdapool == "" {
 		return f, &Error{Kind: ErrForeign, Hint: "it has neither the tag " + Tag + " nor the variable " + Marker + "; change it with the tool that made it"}
 	}
-	return f, err
-}
-
-// cause prefers why ctx ended to what a request said about it.
-func cause(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
+	if err == nil && f.shard > 0 {
+		return f, invalid("function %s is a shard of %s, which stands for all of them: name that", name, f.base)
 	}
-	return err
+	return f, err
 }
 
 // settled waits until a function is active and no update of it is under way.

@@ -50,7 +50,7 @@ func TestLogsFollowAndFilter(t *testing.T) {
 	}
 
 	// Following, the second call appears, and nothing twice.
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	seen, second := map[string]int{}, ""
 	for line, err := range c.Logs(ctx, "demo", deploy.LogQuery{Follow: true, Filter: "REPORT"}) {
@@ -118,7 +118,7 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 	}
 	want := map[string]deploy.Level{
 		"region": deploy.OK, "credentials": deploy.OK, "function": deploy.OK, "version": deploy.OK, "memory": deploy.Warning,
-		"code": deploy.Note, "agent": deploy.Note, "concurrency": deploy.Problem, "log streams": deploy.Note,
+		"code": deploy.Note, "code storage": deploy.OK, "agent": deploy.Note, "concurrency": deploy.Problem, "log streams": deploy.Note,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s%+v", diff, findings)
@@ -205,6 +205,14 @@ func TestRightsAreGranted(t *testing.T) {
 	if err := c.GrantAgent(t.Context(), "other"); !errors.Is(err, deploy.ErrNotFound) {
 		t.Error(err)
 	}
+	for _, on := range []bool{true, true, false, false} {
+		if err := c.GrantNested(t.Context(), "demo", on); err != nil {
+			t.Error(on, err)
+		}
+	}
+	if err := c.GrantNested(t.Context(), "other", true); !errors.Is(err, deploy.ErrNotFound) {
+		t.Error(err)
+	}
 	in := deploy.PolicyInput{Function: "demo"}
 	if err := c.GrantClient(t.Context(), in, deploy.Principal{Role: "lambdapool-demo"}); err != nil {
 		t.Error(err)
@@ -215,6 +223,36 @@ func TestRightsAreGranted(t *testing.T) {
 	in, err := c.PolicyInput(t.Context(), in)
 	if diff := cmp.Diff(deploy.PolicyInput{Partition: "aws", Region: "us-east-1", Account: "000000000000", Function: "demo"}, in); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
+	}
+}
+
+// What Lambda would refuse, or take for something else, is refused before anything is built or sent.
+func TestArchitecturesAreChecked(t *testing.T) {
+	c := newAccount(t).client(t)
+	good := artifact(t)
+	for _, arch := range []string{"amd64", "arm", "", "x86"} {
+		_, err := deploy.Pack([]byte("program"), arch)
+		wantInvalid(t, "Pack for "+arch, err)
+		_, err = deploy.Build(t.Context(), "", "github.com/lambdapool/lambdapool/examples/algorithms", arch)
+		wantInvalid(t, "Build for "+arch, err)
+		odd := *good
+		odd.Arch = arch
+		spec := deploy.Spec{Name: "demo", Artifact: &odd}
+		_, err = c.Create(t.Context(), spec, deploy.CreateOptions{})
+		wantInvalid(t, "Create with an artifact for "+arch, err)
+		_, err = deploy.Auto(spec)(t.Context(), c.Config(), "demo")
+		wantInvalid(t, "Auto with an artifact for "+arch, err)
+	}
+	_, err := c.Create(t.Context(), deploy.Spec{Name: "demo", Artifact: &deploy.Artifact{Arch: deploy.ARM64}}, deploy.CreateOptions{})
+	wantInvalid(t, "Create with an empty artifact", err)
+	_, err = deploy.New(c.Config(), nil)
+	wantInvalid(t, "New with a nil option", err)
+}
+
+func wantInvalid(t *testing.T, what string, err error) {
+	t.Helper()
+	if !errors.Is(err, deploy.ErrInvalid) {
+		t.Errorf("%s: %v; want ErrInvalid", what, err)
 	}
 }
 

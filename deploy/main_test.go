@@ -12,14 +12,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"go.uber.org/goleak"
 
 	"github.com/lambdapool/lambdapool/backend/local"
 	"github.com/lambdapool/lambdapool/deploy"
+	"github.com/lambdapool/lambdapool/internal/noleak"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	noleak.Main(m)
 }
 
 // An account is an embedded Lambda, empty, and what was asked of it.
@@ -32,9 +32,9 @@ type account struct {
 	after    func(n int, operation string)
 }
 
-func newAccount(t testing.TB) *account {
+func newAccount(t testing.TB, opts ...local.Option) *account {
 	t.Helper()
-	server, err := local.NewServer()
+	server, err := local.NewServer(opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,35 +4,80 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/lambdapool/lambdapool/internal/shards"
 )
 
-// A PolicyInput says for what rights are given. Region, Account and Function are
-// required.
+// A PolicyInput says for what rights are given. Region, Account and Function are required.
+// [Client.PolicyInput] fills in what AWS knows. No value may hold a wildcard or a space, which
+// would allow more than is meant.
 type PolicyInput struct {
-	Partition string // "aws" by default; "aws-cn", "aws-us-gov"
-	Region    string
-	Account   string // twelve digits
-	Function  string // name
+	// Partition is "aws" by default. Others are "aws-cn" and "aws-us-gov".
+	Partition string
 
-	Bucket string // of awslambda.WithBucket; none: no large payloads and no detached runs
-	Prefix string // of awslambda.Prefix; default "lambdapool"
-	KMSKey string // of awslambda.SSEKMS, its ARN; none: no right to use a key
+	// Region is where the function lives, such as "eu-central-1".
+	Region string
 
-	VPC bool // whether the function lives in a VPC
+	// Account is a number of twelve digits.
+	Account string
+
+	// Function is the name, without version or alias. Rights are for all of these.
+	Function string
+
+	// Bucket is that of awslambda.WithBucket. Without one there are no rights for large
+	// payloads and detached runs.
+	Bucket string
+
+	// Prefix is that of awslambda.Prefix, by default "lambdapool". Rights in the bucket end
+	// there.
+	Prefix string
+
+	// KMSKey is the ARN of the key of awslambda.SSEKMS. Without one there is no right to use a
+	// key. It needs a Bucket.
+	KMSKey string
+
+	// CodeBucket is that of [Spec], for whoever deploys. Without one there are no rights for it.
+	CodeBucket string
+
+	// VPC says that the function lives in a VPC, which needs rights for its network.
+	VPC bool
+
+	// Nested says that functions call on the pool that they run in (lambdapool.FromContext). Then
+	// the agent's role may invoke its own function, and nothing else.
+	Nested bool
+
+	// Shards is how many functions stand for Function. Rights are for all of them. 0 is one.
+	// [Client.PolicyInput] looks it up where the function exists.
+	Shards int
 }
 
-// ClientPolicy returns the least IAM policy, as JSON, of a program that calls the
-// function with backend/awslambda. The error is one that matches [ErrInvalid]: it
-// names what is missing.
+// ClientPolicy returns the least IAM policy, as JSON, of a program that calls the function with
+// backend/awslambda. Give it to the user or role that the program runs as, or let
+// [Client.GrantClient] do it. It does not allow to change the function.
+//
+// It asks nobody. The error matches [ErrInvalid] and names what is missing or bad.
 func ClientPolicy(in PolicyInput) (string, error) { return in.policy(forClient) }
 
-// AgentPolicy returns the least IAM policy, as JSON, of the function's role. An
-// agent calls no AWS service: Lambda acts with these rights on its behalf. Large
-// payloads need none, their links are signed by the client.
-func AgentPolicy(in PolicyInput) (string, error) { return in.policy(forAgent) }
+// AgentPolicy returns the least IAM policy, as JSON, of the function's role. An agent calls no
+// AWS service by itself: Lambda acts with these rights on its behalf, for logs and the network.
+// Large payloads need none, since their links are signed by the client. Add what your own
+// functions need. With Nested it may also invoke the function itself.
+//
+// [Client.Create] sets it, so most programs do not need this. It asks nobody. The error matches
+// [ErrInvalid].
+func AgentPolicy(in PolicyInput) (string, error) {
+	who := forAgent
+	if in.Nested {
+		who |= forNested
+	}
+	return in.policy(who)
+}
 
-// DeployerPolicy returns the least IAM policy, as JSON, of whoever deploys the
-// function with this package or with the command lambdapool.
+// DeployerPolicy returns the least IAM policy, as JSON, of whoever deploys the function with
+// this package or with the command lambdapool. It includes the right to make and delete the
+// function's own role, which is powerful: keep it from programs that only call.
+//
+// It asks nobody. The error matches [ErrInvalid].
 func DeployerPolicy(in PolicyInput) (string, error) { return in.policy(forDeployer) }
 
 // A holder is somebody who needs rights.
@@ -42,6 +87,7 @@ const (
 	forClient holder = 1 << iota
 	forAgent
 	forDeployer
+	forNested        // agents whose functions call on their own pool
 	forAdministrator // gives clients their rights, which no policy of ours allows
 )
 
@@ -60,8 +106,8 @@ type right struct {
 // https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 // (2026-11).
 var table = []right{
-	{"lambda:InvokeFunction", forClient | forDeployer, "lambda.Invoke", "", onFunction, nil},
-	{"lambda:GetFunctionConfiguration", forClient | forDeployer, "lambda.GetFunctionConfiguration", "", onFunction, nil},
+	{"lambda:InvokeFunction", forClient | forDeployer | forNested, "lambda.Invoke", "", onFunction, nil},
+	{"lambda:GetFunctionConfiguration", forClient | forDeployer | forNested, "lambda.GetFunctionConfiguration", "", onFunction, nil},
 	{"s3:PutObject", forClient, "s3.PutObject s3.PresignPutObject s3.PresignPostObject", "", onObjects, hasBucket},
 	{"s3:GetObject", forClient, "s3.GetObject s3.PresignGetObject", "", onObjects, hasBucket},
 	{"s3:DeleteObject", forClient, "s3.DeleteObject s3.DeleteObjects", "", onObjects, hasBucket},
@@ -81,6 +127,7 @@ var table = []right{
 
 	{"lambda:CreateAlias", forDeployer, "lambda.CreateAlias", "", onFunction, nil},
 	{"lambda:CreateFunction", forDeployer, "lambda.CreateFunction", "", onFunction, nil},
+	{"lambda:DeleteAlias", forDeployer, "lambda.DeleteAlias", "", onFunction, nil},
 	{"lambda:DeleteFunction", forDeployer, "lambda.DeleteFunction", "", onFunction, nil},
 	{"lambda:DeleteFunctionConcurrency", forDeployer, "lambda.DeleteFunctionConcurrency", "", onFunction, nil},
 	{"lambda:GetAlias", forDeployer, "lambda.GetAlias", "", onFunction, nil},
@@ -95,6 +142,8 @@ var table = []right{
 	{"lambda:GetAccountSettings", forDeployer, "lambda.GetAccountSettings", "", onAll, nil},
 	{"lambda:ListFunctions", forDeployer, "lambda.ListFunctions", "", onAll, nil},
 	{"lambda:ListLayers", forDeployer, "lambda.ListLayers", "", onAll, nil},
+	{"s3:PutObject", forDeployer, "s3.PutObject", "", onCode, hasCodeBucket},
+	{"s3:GetObject", forDeployer, "", "CreateFunction and UpdateFunctionCode read the archive", onCode, hasCodeBucket},
 	{"lambda:GetLayerVersion", forDeployer, "", "CreateFunction and UpdateFunctionConfiguration read the layers", onLayers, nil},
 	{"ec2:DescribeSecurityGroups", forDeployer, "", checkedVPC, onAll, hasVPC},
 	{"ec2:DescribeSubnets", forDeployer, "", checkedVPC, onAll, hasVPC},
@@ -124,8 +173,11 @@ const (
 )
 
 func hasBucket(in PolicyInput) bool { return in.Bucket != "" }
-func hasKey(in PolicyInput) bool    { return in.Bucket != "" && in.KMSKey != "" }
-func hasVPC(in PolicyInput) bool    { return in.VPC }
+func hasCodeBucket(in PolicyInput) bool {
+	return in.CodeBucket != ""
+}
+func hasKey(in PolicyInput) bool { return in.Bucket != "" && in.KMSKey != "" }
+func hasVPC(in PolicyInput) bool { return in.VPC }
 
 func (in PolicyInput) arn(service, region, resource string) string {
 	account := in.Account
@@ -139,14 +191,23 @@ func onAll(PolicyInput) []string { return []string{"*"} }
 
 // onFunction is the function, and any version or alias of it.
 func onFunction(in PolicyInput) []string {
-	arn := in.arn("lambda", in.Region, "function:"+in.Function)
-	return []string{arn, arn + ":*"}
+	return in.each(func(name string) string { return in.arn("lambda", in.Region, "function:"+name) })
 }
 
 // onLogGroup is the function's log, and the streams of it.
 func onLogGroup(in PolicyInput) []string {
-	arn := in.arn("logs", in.Region, "log-group:"+logGroup(in.Function))
-	return []string{arn, arn + ":*"}
+	return in.each(func(name string) string { return in.arn("logs", in.Region, "log-group:"+logGroup(name)) })
+}
+
+// each returns an ARN of every shard, and what belongs to it. They are named one by one: a wildcard would hold for
+// functions of others, too.
+func (in PolicyInput) each(arn func(name string) string) []string {
+	var all []string
+	for i := range max(in.Shards, 1) {
+		arn := arn(shards.Name(in.Function, i))
+		all = append(all, arn, arn+":*")
+	}
+	return all
 }
 
 func onLayers(in PolicyInput) []string {
@@ -159,6 +220,10 @@ func onRole(in PolicyInput) []string {
 
 func onObjects(in PolicyInput) []string {
 	return []string{in.arn("s3", "", in.Bucket+"/"+strings.TrimSuffix(in.Prefix, "/")+"/*")}
+}
+
+func onCode(in PolicyInput) []string {
+	return []string{in.arn("s3", "", in.CodeBucket+"/"+codePrefix+"*")}
 }
 
 func onBucket(in PolicyInput) []string {
@@ -227,19 +292,21 @@ func (in *PolicyInput) complete() error {
 		return err
 	}
 	for _, part := range []struct{ name, value string }{
-		{"region", in.Region}, {"account", in.Account}, {"partition", in.Partition}, {"bucket", in.Bucket}, {"prefix", in.Prefix}, {"key", in.KMSKey},
+		{"region", in.Region}, {"account", in.Account}, {"partition", in.Partition}, {"bucket", in.Bucket}, {"code bucket", in.CodeBucket}, {"prefix", in.Prefix}, {"key", in.KMSKey},
 	} {
 		if strings.ContainsAny(part.value, "*? \t\n") {
 			return invalid("%s %q: a wildcard or a space would allow more than is meant", part.name, part.value)
 		}
 	}
 	switch {
+	case in.Shards < 0 || in.Shards > MaxShards:
+		return invalid("%d shards: must be 1 to %d", in.Shards, MaxShards)
 	case in.Region == "":
 		return invalid("the region is missing")
 	case len(in.Account) != 12 || strings.Trim(in.Account, "0123456789") != "":
 		return invalid("account %q: want twelve digits", in.Account)
-	case strings.Contains(in.Bucket, "/"):
-		return invalid("bucket %q: want its name; the prefix is apart", in.Bucket)
+	case strings.Contains(in.Bucket, "/"), strings.Contains(in.CodeBucket, "/"):
+		return invalid("bucket %q: want its name; the prefix is apart", in.Bucket+in.CodeBucket)
 	case in.KMSKey != "" && !strings.HasPrefix(in.KMSKey, "arn:"):
 		return invalid("key %q: want its ARN; a policy knows no other names", in.KMSKey)
 	case in.KMSKey != "" && in.Bucket == "":

@@ -112,7 +112,10 @@ func actionOf(call string) string {
 	return service + ":" + operation
 }
 
-const services = "github.com/aws/aws-sdk-go-v2/service/"
+const (
+	services = "github.com/aws/aws-sdk-go-v2/service/"
+	module   = "github.com/lambdapool/lambdapool"
+)
 
 // A source is the module's code, type-checked against what the compiler exports.
 type source struct {

@@ -105,6 +105,17 @@ func TestAgentPolicy(t *testing.T) {
 	if len(inVPC) != len(want)+6 || !slices.Contains(inVPC, "ec2:CreateNetworkInterface on *") || strings.Contains(doc, "payloads") {
 		t.Errorf("in a VPC, with a bucket: %s", doc)
 	}
+	nested := lonely
+	nested.Nested = true
+	doc, err = deploy.AgentPolicy(nested)
+	const function = "arn:aws:lambda:eu-west-1:123456789012:function:demo"
+	want = slices.Concat([]string{
+		"lambda:GetFunctionConfiguration on " + function, "lambda:GetFunctionConfiguration on " + function + ":*",
+		"lambda:InvokeFunction on " + function, "lambda:InvokeFunction on " + function + ":*",
+	}, want)
+	if diff := cmp.Diff(want, allowed(t, doc, err)); diff != "" {
+		t.Error("with calls from calls", diff)
+	}
 }
 
 func TestDeployerPolicy(t *testing.T) {

@@ -8,11 +8,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 )
 
-// A Principal is who gets rights: one of both.
+// A Principal is who gets rights: a user or a role, by name and not by ARN. Exactly one of the
+// fields must be set.
 type Principal struct{ User, Role string }
 
-// PolicyInput completes in for a function of this account and region: it asks whose
-// credentials these are, and whether the function lives in a VPC.
+// PolicyInput completes in for a function of this account and region. It asks AWS whose
+// credentials these are, and whether the function lives in a VPC. Partition, Region and Account
+// are overwritten, and so is Shards where the function has some. A function that does not exist yet is fine: VPC stays as it is then. The
+// error matches [ErrInvalid] for a bad name.
 func (c *Client) PolicyInput(ctx context.Context, in PolicyInput) (PolicyInput, error) {
 	if err := checkName(in.Function); err != nil {
 		return in, fail("policy", in.Function, err)
@@ -27,27 +30,65 @@ func (c *Client) PolicyInput(ctx context.Context, in PolicyInput) (PolicyInput, 
 		return in, fail("policy", in.Function, err)
 	}
 	in.VPC = in.VPC || len(f.Subnets) > 0
+	if f.Shards > 0 && f.shard == 0 {
+		in.Shards = f.Shards
+	}
 	return in, nil
 }
 
 // GrantAgent gives the role that [Client.Create] made for a function its [AgentPolicy] again,
-// for instance after somebody changed it.
+// for instance after somebody changed it. Other policies of the role stay.
+//
+// The error matches [ErrNotFound] when there is no such role, [ErrForeign] when it was not made
+// by lambdapool.
 func (c *Client) GrantAgent(ctx context.Context, function string) error {
 	in, err := c.PolicyInput(ctx, PolicyInput{Function: function})
 	if err != nil {
 		return err
 	}
-	arn, err := c.findRole(ctx, RoleName(function))
-	if err == nil && arn == "" {
-		err = &Error{Kind: ErrNotFound, Err: errors.New("role " + RoleName(function)), Hint: "lambdapool create makes it"}
-	}
-	if err != nil {
+	if err := c.hasRole(ctx, function); err != nil {
 		return fail("policy", function, cause(ctx, err))
 	}
 	return fail("policy", function, c.putAgentPolicy(ctx, in))
 }
 
-// GrantClient gives a user or a role the [ClientPolicy] of in, as an inline policy.
+// GrantNested gives the role that [Client.Create] made for a function the right to invoke that
+// function, or with on = false takes it away: functions that call on their own pool need it
+// (lambdapool.FromContext). It is a policy of its own, lambdapool-nested, and others stay. AWS takes some
+// seconds to know of it everywhere.
+//
+// The errors are those of [Client.GrantAgent].
+func (c *Client) GrantNested(ctx context.Context, function string, on bool) error {
+	in, err := c.PolicyInput(ctx, PolicyInput{Function: function})
+	if err != nil {
+		return err
+	}
+	if err := c.hasRole(ctx, function); err != nil {
+		return fail("policy", function, cause(ctx, err))
+	}
+	if on {
+		return fail("policy", function, c.putNestedPolicy(ctx, in))
+	}
+	return fail("policy", function, cause(ctx, c.deleteRolePolicy(ctx, RoleName(function), nestedPolicy)))
+}
+
+// hasRole returns an error unless there is a role that was made for the function.
+func (c *Client) hasRole(ctx context.Context, function string) error {
+	arn, err := c.findRole(ctx, RoleName(function))
+	if err == nil && arn == "" {
+		err = &Error{Kind: ErrNotFound, Err: errors.New("role " + RoleName(function)), Hint: "lambdapool create makes it"}
+	}
+	return err
+}
+
+// GrantClient gives a user or a role the [ClientPolicy] of in, as an inline policy with the
+// name lambdapool-client-NAME. Doing it again replaces that policy, other policies stay. in is
+// completed as by [Client.PolicyInput].
+//
+// Your credentials need iam:PutUserPolicy or iam:PutRolePolicy for the principal. That is an
+// administrator's right: [DeployerPolicy] has it for the function's own role only. The error
+// matches [ErrInvalid] when to names none or both, [ErrNotFound] when there is no such
+// principal.
 func (c *Client) GrantClient(ctx context.Context, in PolicyInput, to Principal) error {
 	if (to.User == "") == (to.Role == "") {
 		return fail("policy", in.Function, invalid("to whom: name a user or a role, and not both"))
@@ -76,6 +117,14 @@ func (c *Client) putAgentPolicy(ctx context.Context, in PolicyInput) error {
 		return err
 	}
 	return c.putRolePolicy(ctx, RoleName(in.Function), inlinePolicy, doc)
+}
+
+func (c *Client) putNestedPolicy(ctx context.Context, in PolicyInput) error {
+	doc, err := in.policy(forNested)
+	if err != nil {
+		return err
+	}
+	return c.putRolePolicy(ctx, RoleName(in.Function), nestedPolicy, doc)
 }
 
 func (c *Client) putRolePolicy(ctx context.Context, role, name, doc string) error {

@@ -8,35 +8,120 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lambdapool/lambdapool/internal/agentmain"
+	"github.com/lambdapool/lambdapool/internal/isolate"
+	"github.com/lambdapool/lambdapool/internal/shards"
 	"github.com/lambdapool/lambdapool/internal/suggest"
 )
 
-// A Spec says which function is wanted.
+// A Spec says which function is wanted. [Client.Create] makes it, [Client.Update] compares it
+// with what there is. It is a value: methods take a copy.
 type Spec struct {
-	Name     string    // of the Lambda function
-	Package  string    // a main package that calls agent.Main: a directory or an import path
-	Dir      string    // where Package is looked up; "" is the current directory
-	Artifact *Artifact // what Package was built to before; nil: it is built
-	Arch     string    // "arm64", "x86_64", or "": what the deployed function has, else arm64
-	Role     string    // ARN of a role that exists; "": one is made for this function
+	// Name is that of the Lambda function: 1 to 64 letters, digits, hyphens and underscores.
+	Name string
+
+	// Package is a main package that calls agent.Main. It is a directory, which begins with a
+	// dot or is absolute, or an import path. It is built as by [Build].
+	Package string
+
+	// Dir is where Package is looked up. "" is the current directory.
+	Dir string
+
+	// Artifact is code that is built already. It wins over Package. Nil: Package is built.
+	Artifact *Artifact
+
+	// Arch is [ARM64], [X8664], or "". Then it is what the deployed function has. A new
+	// function gets arm64, which Lambda sells for less, or on an endpoint of this machine what
+	// the machine has. An Artifact's own wins.
+	Arch string
+
+	// Role is the ARN of a role that exists. It is used as it is, and never changed. "": one is
+	// made for this function, or the one it has stays.
+	Role string
+
+	// Nested gives the role that [Client.Create] makes the right to invoke this function, for
+	// functions that call on their own pool: see lambdapool.FromContext. A Role that is given has
+	// to have it already. An update does not look at it: [Client.GrantNested] changes it later.
+	Nested bool
+
+	// Shards is how many functions stand for this one: Name, Name-1 and so on, up to [MaxShards], from one
+	// archive and with one role. Lambda's scaling law is per function, so they grow so many times as fast.
+	// Clients find the number by themselves: see awslambda.WithShards. 0 or 1: one. It is said
+	// when the function is created. An update may repeat it, and cannot change it.
+	Shards int
+
+	// CodeBucket is a bucket of the function's region that the archive is stored in, once for all shards, below lambdapool-code/. The functions
+	// refer to it there, where the account has that, and take nothing of the 75 GB of code that Lambda keeps for an
+	// account; so it must stay as long as they do. "": each request brings the archive.
+	CodeBucket string
+
+	mark string // of one shard, of several
+
 	Settings
 }
 
-// Settings are what can be configured. The zero value of each means: as it is
-// in the deployed function, and Lambda's or lambdapool's default in a new one.
+// Settings are what can be configured. The zero value of each means: as it is in the deployed
+// function, and Lambda's or lambdapool's default in a new one. So an update changes only what
+// is set. [Spec.Check] checks them against the limits of this package.
 type Settings struct {
-	Memory              int               // MB; a new function gets 1769, which is one vCPU
-	Timeout             time.Duration     // whole seconds; a new function gets 5 minutes
-	EphemeralStorage    int               // MB of /tmp
-	Layers              []string          // ARNs of layer versions; empty and not nil: none
-	Env                 map[string]string // added to the deployed environment
-	UnsetEnv            []string          // names taken out of the deployed environment
-	ReservedConcurrency *int              // executions kept for this function, and its limit; negative: none reserved
-	LogRetention        int               // days; negative: for ever
-	Subnets             []string          // ids; with SecurityGroups: run in this VPC
-	SecurityGroups      []string          // ids
-	Tags                map[string]string // added to the deployed tags
+	// Memory is in MB, from [MinMemory] to [MaxMemory]. CPU comes with it: a new function gets
+	// 1769, which is one vCPU. See [Estimates] for the cheapest setting.
+	Memory int
+
+	// Timeout is how long one invocation may take, in whole seconds up to [MaxTimeout]. A new
+	// function gets 5 minutes. Lambda ends the process at that time.
+	Timeout time.Duration
+
+	// EphemeralStorage is the size of /tmp in MB, from [MinEphemeralStorage], which a new
+	// function gets, to [MaxEphemeralStorage].
+	EphemeralStorage int
+
+	// Layers are ARNs of layer versions, at most [MaxLayers]. They replace the deployed ones.
+	// Empty and not nil: none.
+	Layers []string
+
+	// Env is added to the deployed environment, and replaces equal names. Names that Lambda or
+	// lambdapool sets are refused. All together has at most [MaxEnv] bytes. It is no place for
+	// secrets: who may read the function's configuration sees them.
+	Env map[string]string
+
+	// UnsetEnv are names taken out of the deployed environment. Those that are not there do not
+	// matter.
+	UnsetEnv []string
+
+	// ReservedConcurrency are executions kept for this function alone. It is a limit, too: more
+	// are throttled. 0 stops all calls. Negative: none are reserved. Nil: as it is.
+	// [UnreservedFloor] executions of the account must stay free.
+	ReservedConcurrency *int
+
+	// LogRetention is for how many days the log is kept: one of [LogRetentions]. Negative: for
+	// ever, which is Lambda's default.
+	LogRetention int
+
+	// Subnets are ids. With SecurityGroups the function runs in their VPC. Without a NAT there
+	// it reaches no address outside. This cannot be taken back with an update here.
+	Subnets []string
+
+	// SecurityGroups are ids. They and Subnets belong together.
+	SecurityGroups []string
+
+	// Tags are added to the deployed tags, and replace equal keys. None is removed.
+	Tags map[string]string
+
+	// Isolation is [IsolationOn], [IsolationOff] or "". A new function gets "on".
+	Isolation string
 }
+
+// What Settings.Isolation may be. It becomes the variable LAMBDAPOOL_ISOLATION of the function.
+const (
+	// IsolationOn has the agent run functions in a process of its own. A function that dies
+	// takes with it only the items that ran at that moment. It costs about two milliseconds of
+	// a cold start and 4 MB of the function's memory.
+	IsolationOn = isolate.On
+	// IsolationOff runs functions in the agent itself. A crash ends the whole agent, and nobody
+	// knows which items ran.
+	IsolationOff = isolate.Off
+)
 
 var (
 	namePattern   = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
@@ -56,28 +141,56 @@ var reservedEnv = []string{
 	"AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION",
 	"AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
 	"AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-	"AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", Marker,
+	"AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", Marker, agentmain.BuildVariable, shards.Variable,
 }
 
-// Architectures that Lambda has.
+// Architectures that Lambda has, by its names for them. ARM64 costs less per second. It is the
+// default for new functions. Go's name of X8664 is amd64.
 const (
 	ARM64 = "arm64"
 	X8664 = "x86_64"
 )
 
-// Check returns an error that names the first value Lambda would refuse, and its
-// limit. It sends nothing. The error matches [ErrInvalid].
+// Check returns an error that names the first value Lambda would refuse, and its limit. It
+// sends nothing, so it knows nothing of the account: whether a role or a layer exists is
+// noticed later. Create, Update and Auto call it by themselves; call it where values come from
+// a person, to say it early. The error matches [ErrInvalid].
 func (s *Spec) Check() error {
 	if err := checkName(s.Name); err != nil {
 		return err
 	}
-	if s.Arch != "" && s.Arch != ARM64 && s.Arch != X8664 {
-		return invalid("architecture %q: must be arm64 or x86_64%s", s.Arch, meant(s.Arch, ARM64, X8664))
+	for _, err := range []error{s.checkShards(), checkBucket(s.CodeBucket)} {
+		if err != nil {
+			return err
+		}
+	}
+	if s.Arch != "" {
+		if err := checkArch(s.Arch); err != nil {
+			return err
+		}
+	}
+	if s.Artifact != nil {
+		if err := s.Artifact.check(); err != nil {
+			return err
+		}
+	}
+	if s.Role != "" && s.Nested {
+		return invalid("nested: role %q is not changed here: give it lambda:InvokeFunction on the function yourself", s.Role)
 	}
 	if s.Role != "" && !rolePattern.MatchString(s.Role) {
 		return invalid("role %q: must be the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME", s.Role)
 	}
 	return s.check()
+}
+
+func checkArch(arch string) error {
+	switch arch {
+	case ARM64, X8664:
+		return nil
+	case "amd64":
+		return invalid("architecture %q: Lambda's name of it is x86_64", arch)
+	}
+	return invalid("architecture %q: must be arm64 or x86_64%s", arch, meant(arch, ARM64, X8664))
 }
 
 func checkName(name string) error {
@@ -120,7 +233,7 @@ func (s *Settings) check() error {
 	case s.LogRetention > 0 && !slices.Contains(LogRetentions(), s.LogRetention):
 		return invalid("log retention of %d days: CloudWatch Logs allows %s days", s.LogRetention, joinInts(LogRetentions()))
 	}
-	for _, check := range []func() error{s.checkLayers, s.checkEnv, s.checkVPC, s.checkTags} {
+	for _, check := range []func() error{s.checkLayers, s.checkEnv, s.checkIsolation, s.checkVPC, s.checkTags} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -166,6 +279,36 @@ func (s *Settings) checkEnv() error {
 	return checkEnvSize(s.Env)
 }
 
+func (s *Settings) checkIsolation() error {
+	both := s.Isolation
+	if said, ok := s.Env[isolate.Variable]; ok {
+		if both != "" && both != said {
+			return invalid("isolation %q and environment variable %s=%s: they say different things", both, isolate.Variable, said)
+		}
+		both = said
+	} else if both != "" && slices.Contains(s.UnsetEnv, isolate.Variable) {
+		return invalid("isolation %q and environment variable %s unset: they say different things", both, isolate.Variable)
+	}
+	switch both {
+	case "", IsolationOn, IsolationOff:
+		return nil
+	}
+	return invalid("isolation %q: must be on or off", both)
+}
+
+// env is what the deployed environment is to get.
+func (s *Settings) env() map[string]string {
+	if s.Isolation == "" {
+		return s.Env
+	}
+	env := maps.Clone(s.Env)
+	if env == nil {
+		env = map[string]string{}
+	}
+	env[isolate.Variable] = s.Isolation
+	return env
+}
+
 func checkEnvName(name string) error {
 	switch {
 	case slices.Contains(reservedEnv, name):
@@ -208,8 +351,8 @@ func (s *Settings) checkVPC() error {
 }
 
 func (s *Settings) checkTags() error {
-	if n := len(s.Tags); n > MaxTags-2 {
-		return invalid("%d tags: Lambda allows %d, and lambdapool uses two of them", n, MaxTags)
+	if n := len(s.Tags); n > MaxTags-3 {
+		return invalid("%d tags: Lambda allows %d, and lambdapool uses three of them", n, MaxTags)
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Tags)) {
 		switch {
@@ -219,7 +362,7 @@ func (s *Settings) checkTags() error {
 			return invalid("tag %s: a value has at most 256 characters", key)
 		case strings.HasPrefix(strings.ToLower(key), "aws:"):
 			return invalid("tag %s: keys that begin with aws: are AWS's own", key)
-		case key == Tag || key == tagCreated:
+		case key == Tag || key == tagCreated || key == shards.Tag:
 			return invalid("tag %s: lambdapool uses it itself", key)
 		}
 	}

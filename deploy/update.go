@@ -13,31 +13,66 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 )
 
-// An Updated says what [Client.Update] did.
+// An Updated says what [Client.Update] did. It can be printed as JSON.
 type Updated struct {
-	Function Function  `json:"function"`
-	Plan     []string  `json:"plan"`              // what was changed, or would be: "memory 128 → 256 MB"
-	Changed  bool      `json:"changed"`           // false: everything was as wanted already
-	Version  string    `json:"version,omitempty"` // that was published
-	Alias    string    `json:"alias,omitempty"`   // that points to it
+	// Function is as Lambda describes it after the change, for a dry run before it.
+	Function Function `json:"function"`
+
+	// Plan is what was changed, or would be, one line each: "memory 128 → 256 MB". Of the
+	// environment it has names alone, since values may be secrets.
+	Plan []string `json:"plan"`
+
+	// Changed is false if everything was as wanted already. For a dry run it says whether
+	// something would change.
+	Changed bool `json:"changed"`
+
+	// Version is the number that was published, Alias the alias that points to it.
+	Version string `json:"version,omitempty"`
+	Alias   string `json:"alias,omitempty"` // that points to it
+
+	// Registry is what the agent answered to the smoke call, nil if there was none.
 	Registry *Registry `json:"registry,omitempty"`
 }
 
-// UpdateOptions change how [Client.Update] works.
+// UpdateOptions change how [Client.Update] works. The zero value changes what clients without a
+// qualifier see, and calls the agent once if something changed.
 type UpdateOptions struct {
-	DryRun  bool
+	// DryRun only says what would be done. The agent is built, if there is a Package.
+	DryRun bool
+
+	// NoSmoke makes no call afterwards. An alias is moved without proof then.
 	NoSmoke bool
-	Publish bool   // publish a version of the result
-	Alias   string // point this alias to the published version, once its agent has answered
+
+	// Publish publishes a version of the result: code and configuration that never change
+	// again. Lambda returns the newest version if nothing has changed since.
+	Publish bool
+
+	// Alias is pointed to the published version once its agent has answered, and made if there
+	// is none. It needs Publish. Clients name it with awslambda.WithQualifier.
+	Alias string
 }
 
-// Update compares what is wanted with what is deployed and changes what differs, and
-// nothing else. Without a Package the code stays. Between two changes it waits until
-// Lambda has finished the first. It blocks for some seconds.
+// Update compares what is wanted with what is deployed and changes what differs, and nothing
+// else. Without a Package or an Artifact the code stays. What s leaves at its zero value stays,
+// too. It calls the agent once at the end, if something changed or a version was published.
 //
-// Two updates at the same time do not overwrite each other: one of them ends with
-// [ErrChanged]. What had been changed before an error is in the error's Done. With an
-// Alias, clients of the alias see the old code until the new one has answered a call.
+// It blocks for some seconds. Lambda takes one change at a time, so it waits after each until
+// that is complete, up to five minutes. It also waits for an update of somebody else that is
+// under way, and compares with the result of that.
+//
+// Two updates at the same time do not overwrite each other's code and configuration: one of
+// them ends with [ErrChanged], and is simply run again. Tags, log retention and reserved
+// concurrency have no such guard. With an Alias, clients of the alias see the old code until
+// the new one has answered a call.
+//
+// Shards are changed together: all of them are compared and asked first whether they would take the code, and what
+// was changed is taken back where a later one fails. An alias moves when all of them have the version.
+// A shard that is missing is made again, for which the package must be named.
+//
+// An update of a function without shards that fails stays half done. What had been changed is in the error's Done. The error
+// matches [ErrInvalid] for a bad value, [ErrNotFound] or [ErrForeign] for a function that is
+// not ours, [ErrNotAgent], [ErrChanged], [ErrNotReady] when Lambda did not finish a change, and
+// [ErrSmoke] when the changed agent does not answer.
 func (c *Client) Update(ctx context.Context, s Spec, o UpdateOptions) (*Updated, error) {
 	up := &updater{c: c, s: s, o: o}
 	updated, err := up.run(ctx)
@@ -50,12 +85,13 @@ func (c *Client) Update(ctx context.Context, s Spec, o UpdateOptions) (*Updated,
 	return updated, err
 }
 
-// An updater brings one function up to date.
+// An updater brings one function, or one shard, up to date.
 type updater struct {
 	c    *Client
 	s    Spec
 	o    UpdateOptions
 	f    Function // as last seen
+	at   *archive // of the new code; nil: not there yet
 	done []string
 }
 
@@ -73,35 +109,55 @@ func (u *updater) run(ctx context.Context) (*Updated, error) {
 	if u.f, err = u.c.own(ctx, u.s.Name); err != nil {
 		return nil, err
 	}
+	if n := max(u.f.Shards, 1); u.s.Shards > 0 && u.s.Shards != n {
+		return nil, &Error{Kind: ErrInvalid, Err: errorf("%d shards: the function has %d", u.s.Shards, n),
+			Hint: fmt.Sprintf("the number is said by create: lambdapool delete %s, then create it again", u.s.Name)}
+	}
 	a, err := u.build(ctx)
 	if err != nil {
 		return nil, err
 	}
-	// Another update that is under way is waited for, and compared with.
-	if u.f, err = u.c.settled(ctx, u.s.Name); err != nil && !errors.Is(err, ErrNotReady) {
+	if u.f.Shards > 0 {
+		return u.shards(ctx, a)
+	}
+	d, err := u.compare(ctx, a)
+	if err != nil {
 		return nil, err
+	}
+	updated := u.planned(&d)
+	if u.o.DryRun {
+		return updated, nil
+	}
+	return updated, u.apply(ctx, &d, a, updated)
+}
+
+// compare finds what differs. Another update that is under way is waited for, and compared with.
+func (u *updater) compare(ctx context.Context, a *Artifact) (d changes, err error) {
+	if u.f, err = u.c.settled(ctx, u.s.Name); err != nil && !errors.Is(err, ErrNotReady) {
+		return d, err
 	}
 	days := 0
 	if u.s.LogRetention != 0 {
 		if days, err = u.c.retentionDays(ctx, u.s.Name); err != nil {
-			return nil, err
+			return d, err
 		}
 	}
-	d, err := differ(&u.s, &u.f, a, days)
-	if err != nil {
-		return nil, err
-	}
+	return differ(&u.s, &u.f, a, days)
+}
+
+// planned is what would be changed.
+func (u *updater) planned(d *changes) *Updated {
 	updated := &Updated{Function: u.f, Plan: d.plan, Changed: d.any(), Alias: u.o.Alias}
-	if u.o.DryRun {
-		if u.o.Publish {
-			updated.Plan = append(updated.Plan, "publish a version, unless the newest one has this code and configuration")
-		}
-		if u.o.Alias != "" {
-			updated.Plan = append(updated.Plan, "alias "+u.o.Alias+" → that version")
-		}
-		return updated, nil
+	if !u.o.DryRun {
+		return updated
 	}
-	return updated, u.apply(ctx, &d, a, updated)
+	if u.o.Publish {
+		updated.Plan = append(updated.Plan, "publish a version, unless the newest one has this code and configuration")
+	}
+	if u.o.Alias != "" {
+		updated.Plan = append(updated.Plan, "alias "+u.o.Alias+" → that version")
+	}
+	return updated
 }
 
 func (u *updater) build(ctx context.Context) (*Artifact, error) {
@@ -120,18 +176,25 @@ func (u *updater) build(ctx context.Context) (*Artifact, error) {
 	return u.c.artifact(ctx, &u.s)
 }
 
-func (u *updater) apply(ctx context.Context, d *changes, a *Artifact, updated *Updated) error {
-	if d.code {
-		if err := u.code(ctx, d, a); err != nil {
-			return err
-		}
-	}
+// change makes what differs as wanted.
+func (u *updater) change(ctx context.Context, d *changes, a *Artifact) error {
+	// The configuration says which commit the code is of. It goes first: clients of the new commit
+	// would otherwise be warned of new code that still bears the old name.
 	if d.config != nil {
 		if err := u.config(ctx, d); err != nil {
 			return err
 		}
 	}
-	if err := u.rest(ctx, d); err != nil {
+	if d.code {
+		if err := u.code(ctx, d, a); err != nil {
+			return err
+		}
+	}
+	return u.rest(ctx, d)
+}
+
+func (u *updater) apply(ctx context.Context, d *changes, a *Artifact, updated *Updated) error {
+	if err := u.change(ctx, d, a); err != nil {
 		return err
 	}
 	qualifier := ""
@@ -160,11 +223,18 @@ func (u *updater) apply(ctx context.Context, d *changes, a *Artifact, updated *U
 // code sends the zip, and waits. The revision makes Lambda refuse it if somebody
 // else was faster.
 func (u *updater) code(ctx context.Context, d *changes, a *Artifact) error {
-	u.c.say("code", fmt.Sprintf("send %.1f MB", float64(len(a.Zip))/(1<<20)))
+	if u.at == nil {
+		at, err := u.c.archive(ctx, &u.s, a)
+		if err != nil {
+			return err
+		}
+		u.at = at
+	}
+	u.c.say("code", fmt.Sprintf("%s: %.1f MB", u.s.Name, float64(len(a.Zip))/(1<<20)))
 	request, done := whole(ctx)
 	defer done()
-	_, err := u.c.lambda.UpdateFunctionCode(request, &lambda.UpdateFunctionCodeInput{
-		FunctionName: aws.String(u.s.Name), ZipFile: a.Zip, RevisionId: u.revision(),
+	err := u.c.updateCode(request, u.at, lambda.UpdateFunctionCodeInput{
+		FunctionName: aws.String(u.s.Name), RevisionId: u.revision(),
 		Architectures: []types.Architecture{types.Architecture(or(d.arch, u.f.Arch))},
 	})
 	if err != nil {
@@ -178,7 +248,7 @@ func (u *updater) code(ctx context.Context, d *changes, a *Artifact) error {
 
 func (u *updater) config(ctx context.Context, d *changes) error {
 	u.c.say("configure", u.s.Name)
-	if d.config.VpcConfig != nil && strings.HasSuffix(u.f.Role, "/"+RoleName(u.s.Name)) {
+	if d.config.VpcConfig != nil && strings.HasSuffix(u.f.Role, "/"+RoleName(u.s.base())) {
 		if err := u.c.grant(ctx, &u.s); err != nil { // a VPC needs further rights
 			return err
 		}
@@ -260,79 +330,4 @@ func (u *updater) rest(ctx context.Context, d *changes) error {
 		u.done = append(u.done, "log retention")
 	}
 	return nil
-}
-
-// publish makes a version of exactly the code that was compared. Lambda returns the
-// newest version if nothing has changed since.
-func (u *updater) publish(ctx context.Context) (string, error) {
-	in := &lambda.PublishVersionInput{FunctionName: aws.String(u.s.Name), RevisionId: u.revision()}
-	if u.f.CodeSHA256 != "" {
-		in.CodeSha256 = aws.String(u.f.CodeSHA256)
-	}
-	request, done := whole(ctx)
-	defer done()
-	out, err := u.c.lambda.PublishVersion(request, in)
-	if err != nil {
-		return "", raced(err)
-	}
-	version := aws.ToString(out.Version)
-	u.done = append(u.done, "version "+version)
-	u.c.say("publish", "version "+version)
-	return version, u.c.published(ctx, u.s.Name, version)
-}
-
-// published waits until a version can be invoked.
-func (c *Client) published(ctx context.Context, name, version string) error {
-	for {
-		f, err := c.get(ctx, name, version)
-		if err != nil {
-			return err
-		}
-		switch types.State(f.State) {
-		case types.StatePending:
-			if err := sleep(ctx, c.poll); err != nil {
-				return err
-			}
-		case types.StateFailed:
-			return &Error{Kind: ErrNotReady, Err: errorf("version %s: Lambda says: %s", version, f.Reason)}
-		default:
-			return nil
-		}
-	}
-}
-
-// point moves an alias in one step, or makes it.
-func (u *updater) point(ctx context.Context, alias, version string) error {
-	name := aws.String(u.s.Name)
-	have, err := u.c.lambda.GetAlias(ctx, &lambda.GetAliasInput{FunctionName: name, Name: aws.String(alias)})
-	switch {
-	case code(err) == notFound:
-		u.c.say("alias", alias+" → version "+version)
-		_, err = u.c.lambda.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: name, Name: aws.String(alias), FunctionVersion: aws.String(version)})
-	case err != nil || aws.ToString(have.FunctionVersion) == version:
-	default:
-		u.c.say("alias", fmt.Sprintf("%s: version %s → %s", alias, aws.ToString(have.FunctionVersion), version))
-		_, err = u.c.lambda.UpdateAlias(ctx, &lambda.UpdateAliasInput{
-			FunctionName: name, Name: aws.String(alias), FunctionVersion: aws.String(version), RevisionId: have.RevisionId,
-		})
-	}
-	if err != nil {
-		return raced(err)
-	}
-	u.done = append(u.done, "alias "+alias)
-	return nil
-}
-
-// retentionDays returns for how many days the log is kept, 0 for ever.
-func (c *Client) retentionDays(ctx context.Context, name string) (int, error) {
-	out, err := c.logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String(logGroup(name))})
-	if err != nil {
-		return 0, err
-	}
-	for _, g := range out.LogGroups {
-		if aws.ToString(g.LogGroupName) == logGroup(name) {
-			return int(aws.ToInt32(g.RetentionInDays)), nil
-		}
-	}
-	return 0, nil
 }

@@ -45,7 +45,7 @@ func TestUpdateChangesOnlyWhatDiffers(t *testing.T) {
 		{
 			"code and environment", deploy.Spec{Artifact: script(t, "second"), Settings: deploy.Settings{Env: map[string]string{"NEW": "1"}, UnsetEnv: []string{"LOG"}}},
 			[]string{"code …", "environment: LOG removed", "environment: NEW added"},
-			[]string{"PUT /2015-03-31/functions/demo/code", "PUT /2015-03-31/functions/demo/configuration"},
+			[]string{"PUT /2015-03-31/functions/demo/configuration", "PUT /2015-03-31/functions/demo/code"},
 		},
 		{
 			"the rest", deploy.Spec{Settings: deploy.Settings{ReservedConcurrency: &none, LogRetention: 30, Tags: map[string]string{"team": "y"}}},
@@ -178,7 +178,7 @@ func TestInterruptedUpdateSaysWhatItDid(t *testing.T) {
 	if !ok || !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"code"}, e.Done); diff != "" {
+	if diff := cmp.Diff([]string{"configuration", "code"}, e.Done); diff != "" {
 		t.Error(diff)
 	}
 }

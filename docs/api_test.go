@@ -5,22 +5,87 @@ import (
 	"go/doc"
 	"go/parser"
 	"go/token"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// Packages that programs import. Not backend/backendtest: it is for tests, which no example can be.
-var public = []string{".", "agent", "backend", "backend/awslambda", "backend/inproc", "backend/local", "codec", "price", "progress", "report", "journal", "deploy"}
+// public returns the packages that programs import: all that are neither internal nor commands. Not
+// backend/backendtest: it is for tests, which no example can be.
+func public(t *testing.T) []string {
+	t.Helper()
+	var dirs []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		dir, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		dir = filepath.ToSlash(dir)
+		switch name := d.Name(); {
+		case name == "internal", name == "testdata", dir == "examples", strings.HasPrefix(name, ".") && dir != ".", dir == "backend/backendtest":
+			return filepath.SkipDir
+		case dir != "." && exists(filepath.Join(path, "go.mod")): // another module
+			return filepath.SkipDir
+		}
+		if name := packageIn(t, path); name != "" && name != "main" {
+			dirs = append(dirs, dir)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dirs
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// packageIn returns the name of the package in a directory, or "".
+func packageIn(t *testing.T, dir string) string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.PackageClauseOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file.Name.Name
+	}
+	return ""
+}
+
+// So that a package which is not looked at is noticed here.
+func TestAllPublicPackagesAreKnown(t *testing.T) {
+	got := public(t)
+	for _, dir := range []string{".", "agent", "backend", "backend/awslambda", "backend/check", "backend/cloudrun", "backend/httpagent", "backend/inproc", "backend/local", "codec", "deploy", "deploy/rundeploy", "deploy/shared", "driver", "interrupt", "journal", "mapreduce", "price", "progress", "report", "share", "splits"} {
+		if !slices.Contains(got, dir) {
+			t.Errorf("%s is not among %q", dir, got)
+		}
+	}
+}
 
 // Methods that fmt, errors and the executor call, not programs.
-var implicit = []string{"Error", "Format", "GoString", "String", "Unwrap", "Invoke", "Limits"}
+var implicit = []string{"Error", "Format", "GoString", "String", "Unwrap", "Build", "Invoke", "Limits"}
 
 // Every exported name has a doc comment, and an Example uses every function and
 // method that a program may call.
 func TestTheAPIIsDocumentedAndShownInExamples(t *testing.T) {
-	for _, dir := range public {
+	for _, dir := range public(t) {
 		t.Run(dir, func(t *testing.T) {
 			pkg, examples := readPackage(t, dir)
 			shown := namesUsedIn(examples)
@@ -65,7 +130,7 @@ func TestTheAPIIsDocumentedAndShownInExamples(t *testing.T) {
 
 // An example that does not run proves nothing.
 func TestExamplesAreRun(t *testing.T) {
-	for _, dir := range public {
+	for _, dir := range public(t) {
 		_, examples := readPackage(t, dir)
 		for _, example := range doc.Examples(examples...) {
 			if example.Output == "" && !example.EmptyOutput {

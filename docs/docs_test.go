@@ -65,17 +65,7 @@ func squeeze(code string) string {
 }
 
 func TestLinksInDocumentsResolve(t *testing.T) {
-	var files []string
-	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(path, ".md") {
-			files = append(files, path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
+	for _, file := range documents(t) {
 		for _, target := range readMarkdown(t, file).links {
 			path, anchor, _ := strings.Cut(target, "#")
 			if strings.Contains(path, "://") {
@@ -94,11 +84,51 @@ func TestLinksInDocumentsResolve(t *testing.T) {
 	}
 }
 
+// documents returns the Markdown files of the repository.
+func documents(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".md") {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// A table that is broken by a blank line, or whose rows have more cells than its heading, is shown as text or cut.
+func TestTablesInDocumentsRender(t *testing.T) {
+	for _, file := range documents(t) {
+		for _, table := range readMarkdown(t, file).tables {
+			if len(table) < 2 || !ruler.MatchString(table[1]) {
+				t.Errorf("%s: no heading is above this row; is a blank line in its table?\n%s", file, table[0])
+				continue
+			}
+			for _, row := range table {
+				if cells(row) != cells(table[0]) {
+					t.Errorf("%s: %d cells where the heading has %d:\n%s", file, cells(row), cells(table[0]), row)
+				}
+			}
+		}
+	}
+}
+
+// ruler is the line below a table's heading.
+var ruler = regexp.MustCompile(`^\|( *:?-+:? *\|)+$`)
+
+// cells counts a row's. Also within code a bar begins a new cell, unless there is a backslash before it.
+func cells(row string) int { return strings.Count(strings.ReplaceAll(row, `\|`, ""), "|") - 1 }
+
 // A document is what these tests want to know about a Markdown file.
 type document struct {
 	blocks  []block
 	links   []string
 	anchors []string // of headings, as GitHub makes them
+	tables  [][]string
 }
 
 // A block is fenced code.
@@ -121,9 +151,18 @@ func readMarkdown(t *testing.T, file string) document {
 		t.Fatal(err)
 	}
 	var doc document
-	section, fenced := "", false
+	section, fenced, row := "", false, false
 	for line := range strings.Lines(string(data)) {
 		language, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
+		if cell := strings.TrimSpace(line); !fenced && strings.HasPrefix(cell, "|") {
+			if !row {
+				doc.tables = append(doc.tables, nil)
+			}
+			doc.tables[len(doc.tables)-1] = append(doc.tables[len(doc.tables)-1], cell)
+			row = true
+		} else {
+			row = false
+		}
 		switch {
 		case isFence && !fenced:
 			doc.blocks = append(doc.blocks, block{section: section, language: language})

@@ -121,6 +121,8 @@ func TestRefusals(t *testing.T) {
 		want   error
 		says   []string
 		spoilt bool // only StartOver helps
+
+		foreign bool // nothing of ours, which StartOver leaves alone
 	}{
 		{name: "another argument", input: []int{0, 1, 2, 33, 4}, says: []string{"item 3 was recorded with other arguments", "start over"}},
 		{name: "an item more in front", input: []int{9, 0, 1, 2, 3, 4}, says: []string{"item 0 was"}},
@@ -144,11 +146,16 @@ func TestRefusals(t *testing.T) {
 		{name: "a function of another shape", want: journal.ErrOtherFunction, says: []string{"test/cube func(int) int", "start over"}, spoilt: true, damage: func(t *testing.T, _, file string) {
 			edit(t, file, "run", []byte("fingerprint"), make([]byte, 8))
 		}},
-		{name: "a database of something else", want: journal.ErrCorrupt, says: []string{"bbolt database of something else"}, spoilt: true, damage: func(t *testing.T, _, file string) {
+		{name: "a database of something else", want: journal.ErrCorrupt, says: []string{"bbolt database of something else", "move it away"}, foreign: true, damage: func(t *testing.T, _, file string) {
 			rename(t, file)
 		}},
 		{name: "no database", want: journal.ErrCorrupt, says: []string{"invalid", "start over"}, spoilt: true, damage: func(t *testing.T, _, file string) {
 			overwrite(t, file, 0, []byte(strings.Repeat("no database ", 1000)))
+		}},
+		{name: "a small file of something else", want: journal.ErrCorrupt, says: []string{"invalid", "start over"}, spoilt: true, damage: func(t *testing.T, _, file string) {
+			if err := os.WriteFile(file, []byte("dear diary"), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}},
 		{name: "a bit of a result flipped", want: journal.ErrCorrupt, says: []string{"checksum"}, spoilt: true, damage: func(t *testing.T, _, file string) {
 			flip(t, file)
@@ -196,6 +203,12 @@ func TestRefusals(t *testing.T) {
 				t.Error("the file was changed")
 			}
 			if errors.Is(test.want, journal.ErrLocked) {
+				return
+			}
+			if test.foreign {
+				if err := run(upTo(5), journal.StartOver()); !errors.Is(err, journal.ErrCorrupt) || !bytes.Equal(before, read(t, file)) {
+					t.Errorf("starting over: %v; want the file to stay as it was", err)
+				}
 				return
 			}
 			if test.spoilt {
@@ -363,5 +376,41 @@ func TestInlineStarMap(t *testing.T) {
 	}
 	if err := errors.Join(e.Close(), b.Close()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A run whose source failed goes on where it was once the source is whole again.
+func TestASourceThatFailed(t *testing.T) {
+	e, dir := pool(t), t.TempDir()
+	run := func(n int, failure error) (values []int, err error) {
+		source := func(yield func(int, error) bool) {
+			for i := range n {
+				if !yield(i, nil) {
+					return
+				}
+			}
+			if failure != nil {
+				yield(0, failure)
+			}
+		}
+		for v, err := range lambdapool.StreamFrom(t.Context(), e, square, source, journal.WithJournal(dir)) {
+			if err != nil {
+				return values, err
+			}
+			values = append(values, v)
+		}
+		return values, nil
+	}
+	if values, err := run(4, os.ErrDeadlineExceeded); len(values) != 4 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("%v, %v", values, err)
+	}
+	if values, err := run(3, os.ErrDeadlineExceeded); len(values) != 3 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("failed earlier than before, which is no other input: %v, %v", values, err)
+	}
+	if values, err := run(10, nil); len(values) != 10 || err != nil {
+		t.Errorf("%v, %v", values, err)
+	}
+	if n := executions.Load(); n != 10 {
+		t.Errorf("%d executions, want 10", n)
 	}
 }

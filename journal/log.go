@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -54,6 +55,11 @@ func openLog(path string, run lambdapool.JournalRun, d *directory) (*log, error)
 	l := &log{path: path}
 	err := l.open()
 	readable := err == nil
+	if d.startOver && readable {
+		if err := l.guard(func() error { return l.db.View(ours) }); errors.Is(err, errForeign) {
+			return nil, errors.Join(l.explain(err), l.close())
+		}
+	}
 	if d.startOver && (readable || errors.Is(err, ErrNewer)) || errors.Is(err, ErrCorrupt) && (d.startOver || unborn(path)) {
 		// While it is locked: nobody else may have begun to write.
 		err = os.Remove(path)
@@ -140,11 +146,44 @@ func (l *log) stillThere() error {
 	return nil
 }
 
-// unborn reports whether a damaged file is no longer than bbolt's first write:
+// unborn reports whether a damaged file is no longer than bbolt's first write, and a part of it:
 // then it was cut short when it was made, and nothing was ever recorded in it.
 func unborn(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Size() <= 4*int64(os.Getpagesize())
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	info, err := file.Stat()
+	if err != nil || info.Size() > 4*int64(os.Getpagesize()) {
+		return false
+	}
+	// A page header of bbolt's first meta page, and its magic. What has not reached the disk is zero.
+	begin := make([]byte, 20)
+	begin[8] = 4
+	binary.NativeEndian.PutUint32(begin[16:], 0xED0CDAED)
+	got := make([]byte, len(begin))
+	n, err := io.ReadFull(file, got)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false
+	}
+	for i, b := range got[:n] {
+		if b != begin[i] && b != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// errForeign: the database is whole, and not a journal.
+var errForeign = fmt.Errorf("%w: it is a bbolt database of something else", ErrCorrupt)
+
+// ours returns an error unless the database is a journal, or empty.
+func ours(tx *bbolt.Tx) error {
+	if k, _ := tx.Cursor().First(); k != nil && tx.Bucket(runBucket) == nil {
+		return errForeign
+	}
+	return nil
 }
 
 // begin checks what the file is of, or writes it into a new one.
@@ -158,10 +197,7 @@ func (l *log) begin(run lambdapool.JournalRun) error {
 			}
 			return l.reader.init(tx)
 		}
-		if k, _ := tx.Cursor().First(); k != nil {
-			return fmt.Errorf("%w: it is a bbolt database of something else", ErrCorrupt)
-		}
-		return nil
+		return ours(tx)
 	})
 	if known || err != nil {
 		return err
@@ -245,6 +281,8 @@ func (l *log) explain(err error) error {
 		err, hint = fmt.Errorf("%w: %w", ErrNewer, err), "update the program, or start over"
 	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, errFault):
 		err, hint = fmt.Errorf("%w: %w", ErrCorrupt, err), "restore it from a copy, or start over"
+	case errors.Is(err, errForeign):
+		hint = "move it away, or give this run another name"
 	case errors.Is(err, ErrCorrupt):
 		hint = "restore it from a copy, or start over"
 	case errors.Is(err, ErrNewer):

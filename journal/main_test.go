@@ -9,10 +9,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/backend/inproc"
+	"github.com/lambdapool/lambdapool/internal/noleak"
 )
 
 // roleVariable has a copy of the test executable be a client that is killed.
@@ -22,7 +21,7 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
 		os.Exit(play(role))
 	}
-	goleak.VerifyTestMain(m)
+	noleak.Main(m)
 }
 
 var (

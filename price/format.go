@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// Format returns US dollars for people: cents above one dollar, three
-// significant digits below it, so that small amounts do not become zero:
-// $1,234.50, $0.250, $0.0000208. What is no number is "$?".
+// Format returns US dollars for people: cents above one dollar, three significant digits below
+// it, so that small amounts do not become zero: $1,234.50, $0.250, $0.0000208. Less than a
+// billionth is "<$0.000000001", zero is "$0", and what is no number is "$?". A negative sum has
+// its sign before the dollar. Programs should keep the number.
 func Format(usd float64) string {
 	switch {
 	case math.IsNaN(usd) || math.IsInf(usd, 0):

@@ -33,13 +33,16 @@ type liveBar struct {
 	mu   sync.Mutex // guards what follows: held by update and while drawing
 	last lambdapool.Snapshot
 	at   time.Time // when it came
+	far  estimate
 }
 
+// update takes a Snapshot. The first one adds the bar, the last one replaces it by the summary.
 func (b *liveBar) update(s lambdapool.Snapshot) {
 	b.run.Lock()
 	defer b.run.Unlock()
 	b.mu.Lock()
 	b.last, b.at = s, b.cfg.now()
+	b.far.saw(s)
 	b.mu.Unlock()
 	if b.screen == nil {
 		b.screen, b.bar = addBar(b.out, b.terminal, b.filler(),
@@ -67,6 +70,14 @@ func (b *liveBar) view() lambdapool.Snapshot {
 	return s
 }
 
+// reached is how far a bar is drawn, and whether that is an estimate.
+func (b *liveBar) reached(s lambdapool.Snapshot) (int, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.far.at(s)
+}
+
+// label keeps its columns: a long name does not push the bar away.
 func (b *liveBar) label(decor.Statistics) string {
 	return runewidth.Truncate(b.cfg.label(b.view()), maxLabel, "~")
 }
@@ -78,16 +89,26 @@ func (b *liveBar) numbers(stat decor.Statistics) string {
 	if s.Total >= 0 {
 		total := count(s.Total)
 		parts = append(parts,
-			part{fmt.Sprintf("%3d%%", percent(s)), plain},
-			part{fmt.Sprintf("%*s/%s", len(total), count(s.Done), total), plain})
+			part{b.percent(s), plain},
+			part{fmt.Sprintf("%*s/%s", len(total), count(processed(s)), total), plain})
 	} else {
-		parts = append(parts, part{" " + count(s.Done) + " done", plain})
+		parts = append(parts, part{" " + count(processed(s)) + " done", plain})
 	}
 	if s.ETA >= 0 {
 		parts = append(parts, part{fmt.Sprintf("ETA %-6s", span(s.ETA)), plain})
 	}
 	parts = append(parts, part{fmt.Sprintf("%7s", rate(s.Rate)), plain})
 	return b.fit(parts, stat.AvailableWidth-minFiller)
+}
+
+// percent has a mark if it is an estimate. The count beside it never is one.
+func (b *liveBar) percent(s lambdapool.Snapshot) string {
+	n, estimated := b.reached(s)
+	text := fmt.Sprintf("%d%%", share(n, s.Total))
+	if estimated {
+		text = "~" + text
+	}
+	return fmt.Sprintf("%4s", text)
 }
 
 // details are the line below.
@@ -128,12 +149,13 @@ func (b *liveBar) filler() mpb.BarFiller {
 	bar := style.FillerMeta(green).TipMeta(green).PaddingMeta(dim).Build()
 	return mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
 		s := b.view()
-		if s.Total < 0 {
+		n, _ := b.reached(s)
+		if s.Total < 0 || n == 0 && s.Running > 0 && s.Elapsed >= quiet { // there is no pace yet to estimate by
 			before, block, after := sweep(stat.AvailableWidth, s.Elapsed)
 			_, err := io.WriteString(w, dim(strings.Repeat(left, before))+green(strings.Repeat(done, block))+dim(strings.Repeat(left, after)))
 			return err
 		}
-		stat.Total, stat.Current, stat.Completed = int64(s.Total), int64(s.Done), false
+		stat.Total, stat.Current, stat.Completed = int64(s.Total), int64(n), false
 		return bar.Fill(w, stat)
 	})
 }

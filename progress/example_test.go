@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/backend/inproc"
@@ -79,10 +80,18 @@ func ExampleWriter() {
 	// Output: level=INFO msg=throttled limit=40
 }
 
-// In a container's log a line a minute may be enough.
+// In a container's log a line a minute may be enough. This run is shorter: it has its summary alone.
 func ExampleInterval() {
+	pool, err := lambdapool.New(inproc.New())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer pool.Close()
+
 	var out strings.Builder
-	option := progress.Bar(&out, progress.Interval(0), progress.Plain())
-	fmt.Println(option != nil)
-	// Output: true
+	_, err = lambdapool.Map(context.Background(), pool, square, []int{1, 2, 3},
+		progress.Bar(&out, progress.Interval(time.Minute), progress.Plain()))
+	fmt.Println(strings.Count(out.String(), "\n"), "line", err)
+	// Output: 1 line <nil>
 }

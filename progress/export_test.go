@@ -9,11 +9,19 @@ import (
 
 // Show and ShowJSON are what Bar and JSON hand to the executor.
 func Show(w io.Writer, opts ...Option) func(lambdapool.Snapshot) {
-	return newBar(w, newConfig(opts))
+	return newBar(w, good(opts))
 }
 
 func ShowJSON(w io.Writer, opts ...Option) func(lambdapool.Snapshot) {
-	return newJSON(w, newConfig(opts))
+	return newJSON(w, good(opts))
+}
+
+func good(opts []Option) config {
+	cfg, err := newConfig(opts)
+	if err != nil {
+		panic(err)
+	}
+	return cfg
 }
 
 // OnTerminal has any writer taken for a terminal.

@@ -9,23 +9,26 @@ import (
 	"github.com/lambdapool/lambdapool"
 )
 
-// JSON writes a run's progress to w for machines: one object per line and
-// [Interval], and a last one in which final is true. Times are in RFC 3339,
-// durations in seconds. total and eta_seconds are null while they are not
-// known. Errors of writing are ignored. w must not be nil.
+// JSON writes a run's progress to w for machines: one object per line and [Interval], and a
+// last one in which final is true. The first line comes with the first update.
 //
-// The option that JSON returns serves one run at a time.
+//	{"time":"2026-11-29T12:00:00Z","name":"resize","total":10000,"items":10000,"done":5197,…}
+//
+// Times are in RFC 3339, durations in seconds, cost_usd in US dollars. total and eta_seconds
+// are null while they are not known. done counts the items that have a value, failed those that
+// ended in an error. New fields may come.
+//
+// Errors of writing are ignored. A nil w fails the run before it begins. The option that JSON
+// returns serves one run at a time.
 func JSON(w io.Writer, opts ...Option) lambdapool.MapOption {
-	if w == nil {
-		return noWriter
-	}
-	return lambdapool.Progress(newJSON(w, newConfig(opts)))
+	return option(w, opts, newJSON)
 }
 
 func newJSON(w io.Writer, cfg config) func(lambdapool.Snapshot) {
 	return (&jsonLines{out: w, cfg: cfg}).update
 }
 
+// jsonLines writes a line when one is due, and the last.
 type jsonLines struct {
 	out io.Writer
 	cfg config
@@ -42,6 +45,7 @@ type line struct {
 	Items       int       `json:"items"`
 	Done        int       `json:"done"`
 	Failed      int       `json:"failed"`
+	Canceled    int       `json:"canceled"`
 	Skipped     int       `json:"skipped"`
 	Running     int       `json:"running"`
 	Queued      int       `json:"queued"`
@@ -59,6 +63,7 @@ type line struct {
 	Final       bool      `json:"final"`
 }
 
+// update writes a line unless the last one is younger than the interval.
 func (j *jsonLines) update(s lambdapool.Snapshot) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -69,7 +74,7 @@ func (j *jsonLines) update(s lambdapool.Snapshot) {
 	j.next = now.Add(j.cfg.interval)
 	l := line{
 		Time: now, Name: j.cfg.name,
-		Items: s.Items, Done: s.Done, Failed: s.Failed, Skipped: s.Skipped, Running: s.Running, Queued: s.Queued,
+		Items: s.Items, Done: s.Done, Failed: s.Failed, Canceled: s.Canceled, Skipped: s.Skipped, Running: s.Running, Queued: s.Queued,
 		Invocations: s.Invocations, Retried: s.Retried, Throttled: s.Throttled, Hedged: s.Hedged, ColdStarts: s.ColdStarts,
 		Elapsed: s.Elapsed.Seconds(), Rate: s.Rate,
 		Billed: s.Billed.Seconds(), GBSeconds: s.GBSeconds, Cost: s.Cost,

@@ -3,7 +3,7 @@ package progress_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/lambdapool/lambdapool/internal/noleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { noleak.Main(m) }

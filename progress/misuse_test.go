@@ -2,6 +2,7 @@ package progress_test
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -10,15 +11,23 @@ import (
 	"github.com/lambdapool/lambdapool/progress"
 )
 
-func TestWithoutAWriterTheRunIsRefused(t *testing.T) {
+func TestBadOptionsRefuseTheRun(t *testing.T) {
 	pool, err := lambdapool.New(inproc.New())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	for name, option := range map[string]lambdapool.MapOption{"Bar": progress.Bar(nil), "JSON": progress.JSON(nil)} {
-		_, err := lambdapool.Map(t.Context(), pool, square, []int{1}, option)
-		if !errors.Is(err, lambdapool.ErrBadArguments) || !strings.Contains(err.Error(), "the writer is nil") {
+	for name, tt := range map[string]struct {
+		option lambdapool.MapOption
+		says   string
+	}{
+		"Bar":              {progress.Bar(nil), "the writer is nil"},
+		"JSON":             {progress.JSON(nil), "the writer is nil"},
+		"Bar, nil option":  {progress.Bar(io.Discard, nil), "an option is nil"},
+		"JSON, nil option": {progress.JSON(io.Discard, nil), "an option is nil"},
+	} {
+		_, err := lambdapool.Map(t.Context(), pool, square, []int{1}, tt.option)
+		if !errors.Is(err, lambdapool.ErrBadArguments) || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -65,13 +65,18 @@ func (s *screen) removeBar(bar *mpb.Bar, line string) {
 	delete(screens.of, s.console.out)
 }
 
-// Writer returns a writer for what should be seen on w while bars are: log
-// lines, results. They appear above the bars, whole lines at the next redraw;
-// without bars, Writer writes to w directly. It is safe for concurrent use.
+// Writer returns a writer for what should be seen on w while bars are: log lines, results. They
+// appear above the bars, whole lines at the next redraw. Without bars, Writer writes to w
+// directly. It needs the same w as [Bar], and is safe for concurrent use.
 //
 //	slog.SetDefault(slog.New(slog.NewTextHandler(progress.Writer(os.Stderr), nil)))
+//
+// While there are bars, a write never fails, and the end of a line that is not complete waits
+// for the rest. Make one Writer per source: two sources that share one mix their unfinished
+// lines. w must not be nil.
 func Writer(w io.Writer) io.Writer { return &aside{out: w} }
 
+// An aside is what Writer returns.
 type aside struct {
 	out io.Writer
 

@@ -37,7 +37,7 @@ func onTerminal(t *testing.T, env map[string]string, opts ...progress.Option) st
 	}()
 	show := progress.Show(tty, opts...)
 	show(half())
-	show(lambdapool.Snapshot{Func: "resize", Total: 10_000, Done: 10_000, Failed: 3, Elapsed: time.Second, Final: true})
+	show(lambdapool.Snapshot{Func: "resize", Total: 10_000, Done: 9_997, Failed: 3, Elapsed: time.Second, Final: true})
 	if err := tty.Close(); err != nil {
 		t.Error(err)
 	}
@@ -78,6 +78,72 @@ func TestATerminalIsRecognized(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A narrow terminal loses what matters least, a wide one has a longer bar; neither has a line that is wrapped.
+func TestTheBarFitsItsTerminal(t *testing.T) {
+	for name, value := range map[string]string{"TERM": "xterm", "LC_ALL": "C.UTF-8", "NO_COLOR": "1"} {
+		t.Setenv(name, value)
+	}
+	for columns, want := range map[int][]string{
+		40:  {"resize", "52%", "256 running", "4,544 queued"},
+		80:  {"resize", "52%", "5,200/10,000", "ETA 5.", "256 running", "3 failed"},
+		200: {"resize", "52%", "5,200/10,000", "ETA 5.", "813/s", "256 running", "4,544 queued", "614 s billed", "$0.0102"},
+	} {
+		v := drawn(t, columns)
+		text := v.text()
+		for _, part := range want {
+			if !strings.Contains(text, part) {
+				t.Errorf("%d columns: no %q in\n%s", columns, part, text)
+			}
+		}
+		for _, line := range v.lines {
+			if line.wrapped {
+				t.Errorf("%d columns: a line is wrapped:\n%s", columns, text)
+			}
+		}
+		if len(v.faults) > 0 {
+			t.Errorf("%d columns: %v", columns, v.faults)
+		}
+	}
+}
+
+// drawn shows what a pseudo-terminal of that width has once a run is drawn.
+func drawn(t *testing.T, columns int) *vt {
+	t.Helper()
+	master, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	if err := pty.Setsize(tty, &pty.Winsize{Rows: 24, Cols: uint16(columns)}); err != nil {
+		t.Fatal(err)
+	}
+	show := progress.Show(tty)
+	show(half())
+	var seen strings.Builder
+	for buf := make([]byte, 4096); !strings.Contains(seen.String(), "queued"); { // which is on the last line
+		n, err := master.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen.Write(buf[:n])
+	}
+	v := newVT(columns, 24)
+	if _, err := io.WriteString(v, seen.String()); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, master)
+		close(ended)
+	}()
+	show(end(half()))
+	if err := tty.Close(); err != nil {
+		t.Error(err)
+	}
+	<-ended
+	return v
 }
 
 func TestAFileIsNoTerminal(t *testing.T) {

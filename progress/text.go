@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/internal/english"
 	"github.com/lambdapool/lambdapool/price"
 )
 
@@ -14,9 +15,9 @@ import (
 func plainParts(s lambdapool.Snapshot) []string {
 	var parts []string
 	if s.Total >= 0 {
-		parts = append(parts, fmt.Sprintf("%s/%s (%d%%)", count(s.Done), count(s.Total), percent(s)))
+		parts = append(parts, fmt.Sprintf("%s/%s (%d%%)", count(processed(s)), count(s.Total), percent(s)))
 	} else {
-		parts = append(parts, count(s.Done)+" done")
+		parts = append(parts, count(processed(s))+" done")
 	}
 	for _, p := range details(s) {
 		parts = append(parts, p.text)
@@ -35,6 +36,7 @@ type part struct {
 	color color
 }
 
+// details are the numbers that change all the time, then those that should stay zero.
 func details(s lambdapool.Snapshot) []part {
 	parts := []part{{count(s.Running) + " running", plain}, {count(s.Queued) + " queued", plain}}
 	return append(parts, events(s)...)
@@ -49,11 +51,12 @@ func events(s lambdapool.Snapshot) []part {
 		}
 	}
 	add(s.Failed, "failed", red)
+	add(s.Canceled, "canceled", yellow)
 	add(s.Skipped, "from the journal", plain)
 	add(s.Retried, "retried", yellow)
 	add(s.Throttled, "throttled", yellow)
 	add(s.Hedged, "hedged", plain)
-	add(s.ColdStarts, plural(s.ColdStarts, "cold start"), plain)
+	add(s.ColdStarts, english.Plural(s.ColdStarts, "cold start"), plain)
 	if s.Billed > 0 {
 		parts = append(parts, part{seconds(s.Billed) + " s billed", plain})
 	}
@@ -66,13 +69,17 @@ func events(s lambdapool.Snapshot) []part {
 // summary is the line that stays when a run has ended.
 func summary(s lambdapool.Snapshot, c colors) string {
 	var b strings.Builder
-	if whole := s.Total < 0 || s.Done >= s.Total; whole {
-		fmt.Fprintf(&b, "%s %s in %s", count(s.Done), plural(s.Done, "item"), span(s.Elapsed))
-	} else {
-		fmt.Fprintf(&b, "%s after %s of %s items in %s", c.paint("stopped", red), count(s.Done), count(s.Total), span(s.Elapsed))
+	n := processed(s)
+	switch whole := s.Total < 0 && s.Canceled == 0 || s.Total >= 0 && n >= s.Total; {
+	case whole:
+		fmt.Fprintf(&b, "%s in %s", english.Count(n, "item"), span(s.Elapsed))
+	case s.Total < 0:
+		fmt.Fprintf(&b, "%s after %s in %s", c.paint("stopped", red), english.Count(n, "item"), span(s.Elapsed))
+	default:
+		fmt.Fprintf(&b, "%s after %s of %s in %s", c.paint("stopped", red), count(n), english.Count(s.Total, "item"), span(s.Elapsed))
 	}
-	if s.Elapsed > 0 && s.Done > 0 {
-		fmt.Fprintf(&b, " (%s)", rate(float64(s.Done)/s.Elapsed.Seconds()))
+	if s.Elapsed > 0 && n > 0 {
+		fmt.Fprintf(&b, " (%s)", rate(float64(n)/s.Elapsed.Seconds()))
 	}
 	for _, p := range events(s) {
 		b.WriteString(", ")
@@ -81,29 +88,28 @@ func summary(s lambdapool.Snapshot, c colors) string {
 	return b.String()
 }
 
-// percent rounds down, so that 100 means done.
-func percent(s lambdapool.Snapshot) int {
-	if s.Total <= 0 {
+// processed is how many items have run to an end of their own. What was canceled has not.
+func processed(s lambdapool.Snapshot) int {
+	n := s.Done + s.Failed
+	if s.Total >= 0 {
+		n = min(n, s.Total)
+	}
+	return n
+}
+
+// percent is how much has ended.
+func percent(s lambdapool.Snapshot) int { return share(processed(s), s.Total) }
+
+// share rounds down, so that 100 means done.
+func share(n, total int) int {
+	if total <= 0 {
 		return 100
 	}
-	return min(int(100*float64(s.Done)/float64(s.Total)), 100)
+	return min(int(100*float64(n)/float64(total)), 100)
 }
 
 // count writes n with a comma between thousands.
-func count(n int) string {
-	digits := strconv.Itoa(n)
-	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return noun
-	}
-	return noun + "s"
-}
+func count(n int) string { return english.Number(n) }
 
 // rate writes items per second.
 func rate(perSecond float64) string {
@@ -162,6 +168,7 @@ type colors bool
 
 const noColors colors = false
 
+// paint puts a color around text, and ends it, so that a cut line leaves no color behind.
 func (on colors) paint(text string, c color) string {
 	if !on || c == plain || text == "" {
 		return text

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lambdapool/lambdapool/internal/english"
 )
 
 // A chart is drawn as SVG, stretched to the width there is. Its labels are
@@ -20,11 +22,13 @@ type chart struct {
 	Marks         []mark
 }
 
+// A bar is one bin of a histogram.
 type bar struct {
 	X, Y, Width, Height float64
 	Text                string
 }
 
+// A mark is a line across the chart, such as a percentile.
 type mark struct {
 	X    float64
 	Text string
@@ -33,13 +37,15 @@ type mark struct {
 // Middle is where the second grid line is.
 func (c chart) Middle() int { return c.Height / 2 }
 
+// chartParts is how finely time is divided: more than a screen shows is lost, and the page grows.
 const (
 	chartParts  = 300
 	chartHeight = 100
 	maxBins     = 40
 )
 
-// concurrencyChart shows the invocations in flight, and when some were refused.
+// concurrencyChart shows the invocations in flight, and when some were refused. Each part of the
+// time has its highest level, so that a short peak is not averaged away.
 func (r *Report) concurrencyChart() (c chart, part time.Duration) {
 	series := r.concurrency(chartParts)
 	refused := make([]bool, chartParts)
@@ -50,12 +56,12 @@ func (r *Report) concurrencyChart() (c chart, part time.Duration) {
 	}
 	top := niceAbove(slices.Max(series))
 	c = chart{
-		Label: fmt.Sprintf("Invocations in flight over time: at most %s, within %s.", number(int64(r.MaxConcurrency)), length(r.Elapsed)),
+		Label: fmt.Sprintf("Invocations in flight over time: at most %s, within %s.", english.Number(r.MaxConcurrency), english.Length(r.Elapsed)),
 		Width: chartParts, Height: chartHeight,
-		Y: []string{number(int64(top)), number(int64(top / 2)), "0"},
+		Y: []string{english.Number(top), english.Number(top / 2), "0"},
 	}
 	for i := range 5 {
-		c.X = append(c.X, length(r.Elapsed*time.Duration(i)/4))
+		c.X = append(c.X, english.Length(r.Elapsed*time.Duration(i)/4))
 	}
 	var area, alarms strings.Builder
 	fmt.Fprintf(&area, "M0 %d", chartHeight)
@@ -110,16 +116,16 @@ func (r *Report) runChart() chart {
 		counts[min(max(int(bin(d)), 0), bins-1)]++
 	}
 	top := niceAbove(slices.Max(counts))
-	c.Y = []string{number(int64(top)), number(int64(top / 2)), "0"}
+	c.Y = []string{english.Number(top), english.Number(top / 2), "0"}
 	for i := range 5 {
-		c.X = append(c.X, length(edge(i*bins/4)))
+		c.X = append(c.X, english.Length(edge(i*bins/4)))
 	}
 	for i, n := range counts {
 		if n > 0 {
 			height := chartHeight * float64(n) / float64(top)
 			c.Bars = append(c.Bars, bar{
 				X: float64(i)*10 + 0.5, Y: chartHeight - height, Width: 9, Height: height,
-				Text: fmt.Sprintf("%s from %s to %s", number(int64(n)), length(edge(i)), length(edge(i+1))),
+				Text: fmt.Sprintf("%s from %s to %s", english.Number(n), english.Length(edge(i)), english.Length(edge(i+1))),
 			})
 		}
 	}
@@ -128,10 +134,10 @@ func (r *Report) runChart() chart {
 		at   time.Duration
 	}{{"p50", r.RunTime.P50}, {"p95", r.RunTime.P95}, {"p99", r.RunTime.P99}} {
 		if p.at > 0 {
-			c.Marks = append(c.Marks, mark{X: bin(p.at) * 10, Text: p.name + " " + length(p.at)})
+			c.Marks = append(c.Marks, mark{X: bin(p.at) * 10, Text: p.name + " " + english.Length(p.at)})
 		}
 	}
 	c.Label = fmt.Sprintf("Histogram of %s run times: half are below %s, 95 %% below %s, the longest is %s.",
-		number(int64(len(runs))), length(r.RunTime.P50), length(r.RunTime.P95), length(r.RunTime.Max))
+		english.Number(len(runs)), english.Length(r.RunTime.P50), english.Length(r.RunTime.P95), english.Length(r.RunTime.Max))
 	return c
 }

@@ -26,7 +26,7 @@ func TestChromiumShowsThePage(t *testing.T) {
 			if err := os.WriteFile(path, write(t, "html", rec.Report()), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.CommandContext(t.Context(), "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+			cmd := exec.CommandContext(t.Context(), "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage",
 				"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 				"--user-data-dir="+t.TempDir(), "--window-size=1300,1000", "--virtual-time-budget=5000",
 				"--enable-logging=stderr", "--dump-dom", "file://"+path)

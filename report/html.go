@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lambdapool/lambdapool/internal/english"
 	"github.com/lambdapool/lambdapool/price"
 )
 
@@ -21,6 +22,8 @@ const (
 	maxListed = 20
 )
 
+// The page is one template with its style and script in it. That is what a page that loads nothing
+// needs, and what its Content-Security-Policy allows, by their hashes.
 var (
 	//go:embed page.tmpl
 	pageText string
@@ -30,12 +33,14 @@ var (
 	pageScript string
 
 	page = template.Must(template.New("page").Funcs(template.FuncMap{
-		"count":   func(n any) string { return number(integer(n)) },
-		"length":  length,
+		"count":   func(n any) string { return english.Number(integer(n)) },
+		"counted": func(n int64, noun string) string { return english.Count(int(n), noun) },
+		"length":  english.Length,
 		"dollars": price.Format,
 	}).Parse(pageText))
 )
 
+// integer takes both kinds of number that the template has.
 func integer(n any) int64 {
 	if i, ok := n.(int64); ok {
 		return i
@@ -43,11 +48,15 @@ func integer(n any) int64 {
 	return int64(n.(int))
 }
 
-// WriteHTML writes the report as one HTML page, which loads nothing: timeline,
-// concurrency, run times, percentiles, cost, and what went wrong. It stays
-// below 15 MB; of more than 200,000 invocations the timeline draws as many, at
-// equal distances. Scripts other than its own cannot run in it, whatever the
-// names in the report are. The error is w's.
+// WriteHTML writes the report as one HTML page, which loads nothing: timeline, concurrency, run
+// times, percentiles, cost, and what went wrong. It is for people, and can be sent by mail or kept
+// with a build.
+//
+// It stays below 15 MB. Of more than 200,000 invocations the timeline draws as many, at equal
+// distances; everything else on the page is of all that were kept. Scripts other than its own
+// cannot run in it, whatever the names in the report are. Only the timeline needs JavaScript.
+//
+// It blocks as long as w does. The error is w's. Neither w nor r may be nil.
 func WriteHTML(w io.Writer, r *Report) error {
 	out := bufio.NewWriter(w)
 	if err := page.Execute(out, newPage(r)); err != nil {
@@ -68,6 +77,7 @@ type pageData struct {
 	StyleHash, ScriptHash string
 	Started               string
 	Sampled               bool
+	Charged               bool
 	PriceSource           string
 
 	Facts       []fact
@@ -83,26 +93,33 @@ type pageData struct {
 	Lists       []list
 }
 
+// A fact is a number at the top of the page. Class marks one that asks for attention.
 type fact struct{ Name, Value, Note, Class string }
 
+// A kindCount is a line of the timeline's legend.
 type kindCount struct {
 	Number int
 	Name   string
 	Count  string
 }
 
+// A timesRow is a line of the table of percentiles.
 type timesRow struct {
 	Name, Note string
 	P          Percentiles
 }
 
+// A charge is a line of the estimate: so much of what, at which price.
 type charge struct{ Name, Amount, Price, Cost string }
 
+// newPage calculates all that the template shows. The template itself decides nothing.
 func newPage(r *Report) *pageData {
+	forRun, forRequests := r.charges()
 	p := &pageData{
 		Style: template.CSS(pageStyle), StyleHash: sourceHash(pageStyle), //nolint:gosec // our own file
 		Script: template.JS(pageScript), ScriptHash: sourceHash(pageScript), //nolint:gosec // our own file
 		Sampled:     int64(r.Kept) < r.Invocations,
+		Charged:     r.charged() || r.Invocations == 0,
 		PriceSource: strings.Trim(strings.TrimPrefix(r.Price.Source, "https://"), "/"),
 		Facts:       facts(r),
 		Times: []timesRow{
@@ -115,11 +132,11 @@ func newPage(r *Report) *pageData {
 		Charges: []charge{
 			{
 				"GB-seconds", amount(r.GBSeconds), fmt.Sprintf("$%.10f each", r.Price.PerGBSecond),
-				price.Format(price.Cost(r.GBSeconds, 0, r.Price.Arch)),
+				price.Format(forRun),
 			},
 			{
-				"Requests", number(r.Requests), fmt.Sprintf("$%.2f per million", r.Price.PerMillionRequests),
-				price.Format(price.Cost(0, r.Requests, r.Price.Arch)),
+				"Requests", english.Number(r.Requests), fmt.Sprintf("$%.2f per million", r.Price.PerMillionRequests),
+				price.Format(forRequests),
 			},
 		},
 		Lists: r.lists(),
@@ -132,7 +149,7 @@ func newPage(r *Report) *pageData {
 	p.Rows = rows
 	p.Data, p.Kinds = r.timeline(lane, rows)
 	if p.Data.Count < r.Kept {
-		p.Drawn = fmt.Sprintf("%s of %s are drawn.", number(int64(p.Data.Count)), number(int64(r.Kept)))
+		p.Drawn = fmt.Sprintf("%s of %s are drawn.", english.Number(p.Data.Count), english.Number(r.Kept))
 	}
 	p.Concurrency, p.PartLength = r.concurrencyChart()
 	p.Runs = r.runChart()
@@ -145,6 +162,7 @@ func sourceHash(source string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
+// facts are the numbers at the top, those first that a reader asks for first.
 func facts(r *Report) []fact {
 	bad := func(n int64) string {
 		if n > 0 {
@@ -153,24 +171,29 @@ func facts(r *Report) []fact {
 		return ""
 	}
 	f := []fact{
-		{"Invocations", number(r.Invocations), number(r.Items) + " calls", ""},
-		{"Calls failed", number(r.Failed), "or to be sent again", bad(r.Failed)},
-		{"At once", number(int64(r.MaxConcurrency)), "in flight at most", ""},
-		{"Cold starts", number(r.ColdStarts), share(r.ColdStarts, r.Invocations), ""},
-		{"Retries", number(r.Retries), share(r.Retries, r.Invocations), ""},
-		{"Throttled", number(r.Throttled), share(r.Throttled, r.Invocations), bad(r.Throttled)},
-		{"No answer", number(r.Unanswered), share(r.Unanswered, r.Invocations), bad(r.Unanswered)},
-		{"Hedges", number(r.Hedges), number(r.HedgesWon) + " won", ""},
-		{"Sent", size(r.BytesOut), "", ""},
-		{"Received", size(r.BytesIn), "", ""},
-		{"In the agents", length(r.Run), length(r.CPU) + " of CPU", ""},
-		{"Memory", megabytes(r.MemoryPeak), "of " + megabytes(r.Memory) + " at most", ""},
-		{"Billed", length(r.Billed), amount(r.GBSeconds) + " GB-seconds", ""},
-		{"Cost", price.Format(r.Cost), "estimated", ""},
+		{"Invocations", english.Number(r.Invocations), english.Count(int(r.Items), "call"), ""},
+		{"Calls failed", english.Number(r.Failed), "or were sent again", bad(r.Failed)},
+		{"At once", english.Number(r.MaxConcurrency), "in flight at most", ""},
+		{"Retries", english.Number(r.Retries), share(r.Retries, r.Invocations), ""},
+		{"Throttled", english.Number(r.Throttled), share(r.Throttled, r.Invocations), bad(r.Throttled)},
+		{"No answer", english.Number(r.Unanswered), share(r.Unanswered, r.Invocations), bad(r.Unanswered)},
+		{"Hedges", english.Number(r.Hedges), english.Number(r.HedgesWon) + " won", ""},
+		{"Sent", english.Size(r.BytesOut), "", ""},
+		{"Received", english.Size(r.BytesIn), "", ""},
+		{"In the agents", english.Length(r.Run), english.Length(r.CPU) + " of CPU", ""},
 	}
-	return f
+	if !r.charged() { // this process has no cold starts, and nobody charges for it
+		return f
+	}
+	return append(f,
+		fact{"Cold starts", english.Number(r.ColdStarts), share(r.ColdStarts, r.Invocations), ""},
+		fact{"Memory", megabytes(r.MemoryPeak), "of " + megabytes(r.Memory) + " at most", ""},
+		fact{"Billed", english.Length(r.Billed), amount(r.GBSeconds) + " GB-seconds", ""},
+		fact{"Cost", price.Format(r.Cost), "estimated", ""},
+	)
 }
 
+// share writes n as a percentage, or nothing of nothing.
 func share(n, of int64) string {
 	if of == 0 {
 		return ""
@@ -181,16 +204,17 @@ func share(n, of int64) string {
 // amount writes a number that may be small or large.
 func amount(x float64) string {
 	if x >= 999.5 {
-		return number(int64(x + 0.5))
+		return english.Number(int64(x + 0.5))
 	}
 	return fmt.Sprintf("%.3g", x)
 }
 
 // megabytes writes memory as Lambda does: an MB is 1,048,576 bytes.
-func megabytes(bytes int64) string { return number((bytes+1<<19)>>20) + " MB" }
+func megabytes(bytes int64) string { return english.Number((bytes+1<<19)>>20) + " MB" }
 
-// A timelineData is what page.js draws: columns of 32-bit numbers, one after
-// the other, in base64. Times are in ticks.
+// A timelineData is what page.js draws: columns of 32-bit numbers, one after the other, in base64.
+// Times are in ticks, a microsecond each unless the run is too long for 31 bits of them. As JSON
+// objects the same would be several times as large.
 type timelineData struct {
 	Count   int      `json:"count"`
 	Rows    int      `json:"rows"`
@@ -201,6 +225,9 @@ type timelineData struct {
 	Columns string   `json:"columns"`
 }
 
+// timeline returns what is drawn, and how many of each kind that is. Of more than maxDrawn
+// invocations every so many'th is taken. The last column packs three small numbers: 3 bits of kind,
+// 8 of the attempt, 21 of the function.
 func (r *Report) timeline(lane []int, rows int) (timelineData, []kindCount) {
 	drawn := min(len(r.entries), maxDrawn)
 	d := timelineData{
@@ -239,7 +266,7 @@ func (r *Report) timeline(lane []int, rows int) (timelineData, []kindCount) {
 	var kinds []kindCount
 	for k, n := range counts {
 		if n > 0 {
-			kinds = append(kinds, kindCount{k, d.Kinds[k], number(n)})
+			kinds = append(kinds, kindCount{k, d.Kinds[k], english.Number(n)})
 		}
 	}
 	return d, kinds

@@ -10,10 +10,16 @@ import (
 	"github.com/lambdapool/lambdapool/price"
 )
 
-// MarshalJSON returns the summary, without the invocations: what [WriteJSON]
-// has as "summary". Durations are in seconds, sizes in bytes.
+// Schema is the version of the JSON, in its field "schema". It grows when a field goes or changes its
+// meaning. Fields that are new do not change it. docs/report.md lists all of them.
+const Schema = 1
+
+// MarshalJSON returns the summary, without the invocations: what [WriteJSON] has as "summary".
+// Durations are in seconds, sizes in bytes, costs in US dollars, times in UTC. A time that is
+// not known is null. Its version is [Schema]; new fields may come.
 func (r *Report) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
+		Schema         int             `json:"schema"`
 		Title          string          `json:"title"`
 		Start          *time.Time      `json:"start"`
 		Elapsed        float64         `json:"elapsed_seconds"`
@@ -48,17 +54,21 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		Functions      []jsonFunction  `json:"functions"`
 		Throttles      []jsonReason    `json:"throttle_reasons"`
 		Errors         []jsonReason    `json:"errors"`
+		Failures       []jsonFailure   `json:"failures"`
 	}{
-		r.title(), orNull(r.Start), r.Elapsed.Seconds(), r.Invocations, r.Kept, r.Items, r.Failed,
+		Schema, r.title(), orNull(r.Start), r.Elapsed.Seconds(), r.Invocations, r.Kept, r.Items, r.Failed,
 		r.Answered, r.Throttled, r.Unanswered, r.Retries, r.Hedges, r.HedgesWon, r.ColdStarts, r.MaxConcurrency,
 		r.BytesOut, r.BytesIn, r.Run.Seconds(), r.CPU.Seconds(), r.Billed.Seconds(), r.Memory, r.MemoryPeak,
 		r.Requests, r.GBSeconds, r.Cost, jsonPrice(r.Price),
 		inSeconds(r.Queue), inSeconds(r.RunTime), inSeconds(r.Overhead), inSeconds(r.BilledRun), inSeconds(r.ColdStart),
-		functionsAsJSON(r.Functions), reasonsAsJSON(r.Throttles), reasonsAsJSON(r.Errors),
+		functionsAsJSON(r.Functions), reasonsAsJSON(r.Throttles), reasonsAsJSON(r.Errors), failuresAsJSON(r.Failures),
 	})
 }
 
+// The JSON names every unit in the key, since a reader years later has nothing else. Keys are not
+// renamed; they may become more.
 type jsonPrice struct {
+	Platform           string     `json:"platform"`
 	Arch               price.Arch `json:"arch"`
 	Region             string     `json:"region"`
 	Date               string     `json:"date"`
@@ -67,6 +77,7 @@ type jsonPrice struct {
 	PerMillionRequests float64    `json:"usd_per_million_requests"`
 }
 
+// A jsonPercentiles is a [Percentiles] in seconds.
 type jsonPercentiles struct {
 	Count int     `json:"count"`
 	P50   float64 `json:"p50_seconds"`
@@ -80,6 +91,7 @@ func inSeconds(p Percentiles) jsonPercentiles {
 	return jsonPercentiles{p.Count, p.P50.Seconds(), p.P90.Seconds(), p.P95.Seconds(), p.P99.Seconds(), p.Max.Seconds()}
 }
 
+// A jsonFunction is a [Function].
 type jsonFunction struct {
 	Name        string          `json:"name"`
 	Invocations int             `json:"invocations"`
@@ -88,6 +100,8 @@ type jsonFunction struct {
 	RunTime     jsonPercentiles `json:"run_time"`
 }
 
+// functionsAsJSON returns an empty array rather than null, which would surprise whoever loops over
+// it.
 func functionsAsJSON(functions []Function) []jsonFunction {
 	list := []jsonFunction{}
 	for _, f := range functions {
@@ -96,11 +110,13 @@ func functionsAsJSON(functions []Function) []jsonFunction {
 	return list
 }
 
+// A jsonReason is a [Reason].
 type jsonReason struct {
 	Text  string `json:"text"`
 	Count int    `json:"count"`
 }
 
+// reasonsAsJSON returns an empty array where there is none, as functionsAsJSON does.
 func reasonsAsJSON(reasons []Reason) []jsonReason {
 	list := []jsonReason{}
 	for _, r := range reasons {
@@ -109,6 +125,30 @@ func reasonsAsJSON(reasons []Reason) []jsonReason {
 	return list
 }
 
+// A jsonFailure is a [Failure].
+type jsonFailure struct {
+	Func      string   `json:"func"`
+	Text      string   `json:"text"`
+	Items     int64    `json:"items"`
+	Attempts  int64    `json:"attempts"`
+	Example   string   `json:"example"`
+	Item      int      `json:"example_item"` // -1: of no run
+	Attempt   int      `json:"example_attempt"`
+	RequestID string   `json:"example_request_id,omitempty"`
+	Logs      []string `json:"example_logs,omitempty"`
+}
+
+// failuresAsJSON returns an empty array where there is none, as functionsAsJSON does.
+func failuresAsJSON(failures []Failure) []jsonFailure {
+	list := []jsonFailure{}
+	for _, f := range failures {
+		list = append(list, jsonFailure(f))
+	}
+	return list
+}
+
+// A jsonRecord is one line of "invocations": a lambdapool.Record with units in its keys. What is
+// mostly empty is left out where it is.
 type jsonRecord struct {
 	ID         string     `json:"id"`
 	Func       string     `json:"func"`
@@ -137,6 +177,7 @@ type jsonRecord struct {
 	Err        string     `json:"error,omitempty"`
 }
 
+// recordAsJSON writes times in UTC, and those that are not known as null.
 func recordAsJSON(r lambdapool.Record) jsonRecord {
 	return jsonRecord{
 		r.ID, r.Func, r.Items, r.Failed, r.Attempt, r.Hedge, r.Won, r.Instance, r.RequestID, r.Version,
@@ -156,9 +197,12 @@ func orNull(t time.Time) *time.Time {
 	return &t
 }
 
-// WriteJSON writes the report as one JSON object: "summary", and "invocations",
-// an array with an object, on a line of its own, for each that was kept.
-// Durations are in seconds, times in UTC. The error is w's.
+// WriteJSON writes the report as one JSON object: "summary", and "invocations", an array with
+// an object, on a line of its own, for each that was kept. A program can read it line by line.
+// Use [Report.MarshalJSON] for the summary alone.
+//
+// Durations are in seconds, sizes in bytes, times in UTC. It writes as it goes, so what was
+// written before an error is cut short. The error is w's. Neither w nor r may be nil.
 func WriteJSON(w io.Writer, r *Report) error {
 	out := bufio.NewWriter(w)
 	summary, err := json.MarshalIndent(r, "", "  ")

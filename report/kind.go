@@ -3,6 +3,8 @@ package report
 // A kind is how an invocation is shown: by the worst that can be said of it.
 type kind uint8
 
+// From the best to the worst: what an invocation is, besides being one. Their numbers are in the
+// page's data.
 const (
 	okay kind = iota
 	cold
@@ -12,6 +14,7 @@ const (
 	throttled
 )
 
+// kind looks for the worst first. A throttled invocation has no answer either, and says more.
 func (r *Report) kind(e *entry) kind {
 	switch {
 	case e.throttle != 0:

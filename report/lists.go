@@ -11,6 +11,7 @@ type list struct {
 	Rows []listed
 }
 
+// A listed is a row of such a table.
 type listed struct {
 	Function      string
 	At, Took, Run time.Duration

@@ -6,12 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/internal/noleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { noleak.Main(m) }
 
 // start is when test runs begin.
 var start = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)

@@ -21,7 +21,8 @@
     if (s < 1e-3) return (s * 1e6).toPrecision(3) + " µs";
     if (s < 1) return +(s * 1e3).toPrecision(3) + " ms";
     if (s < 120) return +s.toPrecision(3) + " s";
-    return Math.floor(s / 60) + "m" + String(Math.floor(s % 60)).padStart(2, "0") + "s";
+    function two(n) { return String(Math.floor(n)).padStart(2, "0"); }
+    return s < 3600 ? Math.floor(s / 60) + "m" + two(s % 60) + "s" : Math.floor(s / 3600) + "h" + two(s / 60 % 60) + "m";
   }
   function style(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
   function rowHeight() { return (canvas.clientHeight - top - bottom) / data.rows; }

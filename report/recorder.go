@@ -7,26 +7,34 @@ import (
 	"time"
 
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/internal/grouping"
 	"github.com/lambdapool/lambdapool/price"
 )
 
-// DefaultLimit is how many invocations a [Recorder] keeps unless it is told
-// otherwise: about 64 MB of memory.
+// DefaultLimit is how many invocations a [Recorder] keeps unless it is told otherwise: about 64
+// MB of memory. A Report and a page of that many are still handy.
 const DefaultLimit = 250_000
 
-// A Recorder keeps what executors did, for a [Report]. It is a
-// [lambdapool.Recorder], and its zero value is ready:
+// A Recorder keeps what executors did, for a [Report]. It is a [lambdapool.Recorder], and its
+// zero value is ready:
 //
 //	var rec report.Recorder
 //	pool, err := lambdapool.New(backend, lambdapool.WithRecorder(&rec))
 //
-// Each invocation takes about 250 bytes, up to Limit of them. Of more than that
-// a uniform sample is kept: counts and sums stay exact, timelines and
-// percentiles become estimates. The fields must not be changed once it is used.
-// It is safe for concurrent use, and several executors may share one.
+// Each invocation takes about 250 bytes, up to Limit of them. Of more than that a uniform
+// sample is kept: counts and sums stay exact, timelines and percentiles become estimates. So a
+// service may keep one for days.
+//
+// It is safe for concurrent use, and several executors may share one. It cannot be emptied: for
+// a report of each run, make an executor with a Recorder for each. The fields must not be
+// changed, and it must not be copied, once it is used.
 type Recorder struct {
-	Limit int        // invocations kept at most; 0 or less: DefaultLimit
-	Arch  price.Arch // whose price is estimated; by default the dearer, price.X86
+	// Limit is how many invocations are kept at most. 0 or less is [DefaultLimit].
+	Limit int
+
+	// Arch is whose price is estimated. The default is the dearer, price.X86. Agents do not say
+	// what they are: set it for a function on arm64.
+	Arch price.Arch
 
 	mu     sync.Mutex
 	epoch  time.Time // what times are counted from: the first record's
@@ -34,6 +42,8 @@ type Recorder struct {
 	kept   int
 	names  names
 	sum    Totals
+	failed grouping.Groups
+	rates  rates
 }
 
 // chunkSize bounds what is allocated, and copied never, while others wait.
@@ -41,7 +51,9 @@ const chunkSize = 1024
 
 var _ lambdapool.Recorder = (*Recorder)(nil)
 
-// Record keeps r. It does not block, but for other calls of Record.
+// Record keeps r. The executor calls it; call it yourself to make a report of records that you have
+// kept elsewhere. It does not block, but for other calls of Record and for the moment in which
+// Report copies.
 func (rec *Recorder) Record(r lambdapool.Record) {
 	// The strings may be parts of larger ones, which they would keep alive.
 	r.ID, r.RequestID = strings.Clone(r.ID), strings.Clone(r.RequestID)
@@ -52,6 +64,8 @@ func (rec *Recorder) Record(r lambdapool.Record) {
 	}
 	e := rec.pack(&r)
 	rec.sum.add(&r, &e)
+	group(&rec.failed, &r)
+	rec.rates.add(&r)
 	limit := rec.Limit
 	if limit <= 0 {
 		limit = DefaultLimit
@@ -130,6 +144,7 @@ func (rec *Recorder) pack(r *lambdapool.Record) entry {
 	return e
 }
 
+// answered reports whether the functions ran and were heard of, whatever they returned.
 func (e *entry) answered() bool { return e.err == 0 && e.throttle == 0 }
 
 // duration is what the client saw; overhead that of it which the agent did not
@@ -144,12 +159,14 @@ type names struct {
 	list []string
 }
 
+// Bounds of names. A million different error messages would otherwise be kept in full.
 const (
 	maxNames = 1 << 16
 	maxName  = 300 // bytes
 	tooMany  = "(one of too many)"
 )
 
+// id returns the number of s. What comes after the last number that is free shares one.
 func (n *names) id(s string) uint32 {
 	if s == "" {
 		return 0

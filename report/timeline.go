@@ -78,11 +78,13 @@ func (r *Report) lanes() (lane []int, rows int) {
 // some here, or many would share a place.
 func (e *entry) until() time.Duration { return max(e.received, e.sent+1) }
 
+// A busyLane is a row whose invocation lasts until then.
 type busyLane struct {
 	lane  int
 	until time.Duration
 }
 
+// busyLanes is a heap: the row that is free first is on top.
 type busyLanes []busyLane
 
 func (b busyLanes) Len() int           { return len(b) }
@@ -95,6 +97,7 @@ func (b *busyLanes) Pop() any {
 	return last
 }
 
+// freeLanes is a heap, too: the uppermost free row is on top, so that rows fill from above.
 type freeLanes []int
 
 func (f freeLanes) Len() int           { return len(f) }

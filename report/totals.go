@@ -7,8 +7,12 @@ import (
 	"github.com/lambdapool/lambdapool/price"
 )
 
-// Totals are counts and sums of all invocations. They are exact, however many
-// are kept.
+// Totals are counts and sums of all invocations. They are exact, however many are kept. An
+// invocation is one request, and carries one or more calls, its items.
+//
+// Every invocation is one of Answered, Throttled and Unanswered. It may be a retry, a hedge or cold
+// besides. Items counts a call once for each time that it was sent, so Items less the calls of the
+// program is what was sent in vain, or twice.
 type Totals struct {
 	Invocations int64 // requests, the refused ones included
 	Items       int64 // calls that they carried; one that was sent again counts again
@@ -21,19 +25,20 @@ type Totals struct {
 	HedgesWon   int64 // of them, those whose answer was used
 	ColdStarts  int64
 	Requests    int64 // invocations that are charged: all but those that certainly did not run
-	BytesOut    int64 // payloads of requests
-	BytesIn     int64 // payloads of replies
+	BytesOut    int64 // payloads of requests, without what went through a store
+	BytesIn     int64 // payloads of replies, likewise
 
-	Run        time.Duration // sums
-	CPU        time.Duration
-	Billed     time.Duration
-	GBSeconds  float64
-	Memory     int64 // bytes, the largest setting
-	MemoryPeak int64 // bytes, the highest of all invocations
+	Run        time.Duration // sum of what the agents measured
+	CPU        time.Duration // sum, over all threads
+	Billed     time.Duration // sum of what the platform charged
+	GBSeconds  float64       // sum of billed time by memory setting
+	Memory     int64         // bytes, the largest setting; 0: nobody said
+	MemoryPeak int64         // bytes, the highest of all invocations; 0: nobody said
 
 	begin, end time.Duration // since the epoch
 }
 
+// add counts an invocation in. e is r with times that make sense.
 func (t *Totals) add(r *lambdapool.Record, e *entry) {
 	if t.Invocations == 0 {
 		t.begin, t.end = e.queued, e.received

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"io"
 	"time"
+
+	"github.com/lambdapool/lambdapool/internal/english"
 )
 
 // traceParts is how finely a trace's counters follow the run.
@@ -24,11 +26,15 @@ type event struct {
 	Arguments any      `json:"args,omitempty"`
 }
 
-// WriteTrace writes the report in the Chrome trace event format, for
-// https://ui.perfetto.dev or chrome://tracing. Each invocation is a slice on a
-// row of its worker's; in it are its cold start and its run in the agent, whose
-// clock is not the client's: they are put in the middle of what the client saw.
-// A counter shows the invocations in flight. The error is w's.
+// WriteTrace writes the report in the Chrome trace event format, for https://ui.perfetto.dev or
+// chrome://tracing. Use it to look closely at a part of a run: the viewer zooms and searches.
+// It has a line for each invocation that was kept, so a report of 250,000 makes a large file; a
+// smaller Recorder.Limit makes it smaller.
+//
+// Each invocation is a slice on a row of its worker's. In it are its cold start and its run in
+// the agent, whose clock is not the client's: they are put in the middle of what the client
+// saw. A counter shows the invocations in flight. Times are in microseconds. The error is w's.
+// Neither w nor r may be nil.
 func WriteTrace(w io.Writer, r *Report) error {
 	out := bufio.NewWriter(w)
 	_, _ = out.WriteString("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[") // bufio keeps the error for Flush
@@ -50,7 +56,7 @@ func WriteTrace(w io.Writer, r *Report) error {
 	}
 	name("process_name", 0, map[string]string{"name": "lambdapool: " + r.title()})
 	for i := range lanes {
-		name("thread_name", i+1, map[string]string{"name": "worker " + number(int64(i+1))})
+		name("thread_name", i+1, map[string]string{"name": "worker " + english.Number(i+1)})
 		name("thread_sort_index", i+1, map[string]int{"sort_index": i + 1})
 	}
 	for part, level := range r.concurrency(traceParts) {
@@ -106,6 +112,7 @@ type traceDetail struct {
 	Err        string  `json:"error,omitempty"`
 }
 
+// traceDetails is what a slice is explained by.
 func (r *Report) traceDetails(e *entry) traceDetail {
 	return traceDetail{
 		e.id, e.requestID, r.names[e.instance], e.items, e.failed, e.attempt, e.hedge && e.won,
@@ -127,4 +134,5 @@ func (r *Report) inside(e *entry) (init, run time.Duration) {
 // Names of chrome://tracing's palette.
 var traceColors = [...]string{okay: "", cold: "thread_state_iowait", hedge: "thread_state_runnable", failed: "bad", lost: "terrible", throttled: "yellow"}
 
+// micros is a duration in the unit of the format.
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }

@@ -51,7 +51,7 @@ func TestInvokeAnswers(t *testing.T) {
 	want := &lambdapool.Response{
 		Payload: []byte("echo " + payload), RequestID: "7", ExecutedVersion: "3",
 		Duration: 12340 * time.Microsecond, Billed: 113 * time.Millisecond, Init: 100500 * time.Microsecond,
-		MemoryLimit: 256 << 20, MemoryPeak: 64 << 20,
+		MemoryLimit: 256 << 20, MemoryPeak: 64 << 20, LogTail: tail,
 	}
 	if diff := cmp.Diff(want, resp); diff != "" {
 		t.Errorf("response (-want +got):\n%s", diff)

@@ -8,13 +8,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// A Deployer brings a function to the code of this client, and returns the version
-// or alias that has it. Package deploy has one, deploy.Auto.
+// A Deployer brings a function to the code of this client, and returns the version or alias
+// that has it. Package deploy has one, deploy.Auto. cfg is the configuration of the backend,
+// function the bare name. It blocks until the version can be invoked, or ctx ends.
 type Deployer func(ctx context.Context, cfg aws.Config, function string) (qualifier string, err error)
 
-// WithAutoDeploy lets [New] deploy the function before it returns, and makes the
-// backend invoke what d returned. It takes as long as deploying does, within New's
-// ctx, and excludes a qualifier.
+// WithAutoDeploy lets [New] deploy the function before it returns, and makes the backend invoke
+// what d returned. Use it while you develop: client and agent are always the same build. A
+// client in production should name a version instead, and needs fewer rights.
+//
+// It takes as long as deploying does, within New's ctx. An error of d is one of New. It
+// excludes a qualifier. Nil is an error.
 func WithAutoDeploy(d Deployer) Option {
 	return func(o *options) error {
 		if d == nil {

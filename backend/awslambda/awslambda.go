@@ -1,36 +1,42 @@
 package awslambda
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptrace"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/lambdapool/lambdapool"
+
 	"github.com/lambdapool/lambdapool/codec"
-	"github.com/lambdapool/lambdapool/internal/schedule"
+	"github.com/lambdapool/lambdapool/driver"
+	"github.com/lambdapool/lambdapool/internal/agentmain"
+	"github.com/lambdapool/lambdapool/internal/shards"
 )
 
-// A Backend invokes one Lambda function, or one version or alias of it.
-// It is safe for concurrent use.
+// A Backend invokes one Lambda function, or one version or alias of it. Make it with [New], and
+// close it when no executor uses it any more; lambdapool.WithOwnedBackend lets the executor do
+// that. It is safe for concurrent use, and several executors may share it. Each executor keeps
+// to the limits by itself, so two of them may ask for twice the workers.
 type Backend struct {
 	target    target
-	template  *template
+	functions []function              // the shards, of which there may be one
+	shards    *shards.Router          // nil: there is one
+	template  *template               // of the first
 	creds     aws.CredentialsProvider // nil: requests are not signed
 	transport http.RoundTripper
 	traced    bool // the transport reports connections through httptrace
 	protocol  errorReader
 	guard     *guard
-	limits    lambdapool.Limits
+	limits    driver.Limits
+	commit    string // of this program, if it is known
 	log       *slog.Logger
 	bucket    *bucket // nil: large payloads are refused
 
@@ -38,14 +44,24 @@ type Backend struct {
 	reached atomic.Bool // some answer has arrived
 	closed  atomic.Bool
 	cancel  context.CancelFunc
+	looking sync.WaitGroup // at the shards
 }
 
-var _ lambdapool.Backend = (*Backend)(nil)
+var _ driver.Backend = (*Backend)(nil)
 
-// New makes a backend for functionName: a name, NAME:QUALIFIER, a partial or a
-// full ARN. It reads the configuration and may do network I/O for it within
-// ctx (single sign-on, instance metadata), but does not contact Lambda, unless
-// [WithAutoDeploy] does: that a function does not exist shows at the first Invoke.
+// New makes a backend for functionName: a name, NAME:QUALIFIER, a partial or a full ARN.
+// Without a qualifier it is the newest code, which changes under a running client when somebody
+// deploys. A qualifier keeps to one version.
+//
+// It reads the configuration and may do network I/O for it within ctx (single sign-on, instance
+// metadata). It asks Lambda once how many shards the function has, unless [WithShards] says so, and waits
+// two seconds for the answer at most; [WithAutoDeploy] does more. That a function does
+// not exist, or that credentials are bad, shows at the first Invoke all the same. The end of ctx after New
+// has returned does not matter.
+//
+// It returns an error for a name that is none, for a bad option, for two that contradict each
+// other, and for a configuration without a region or credentials. These errors match no
+// sentinel.
 func New(ctx context.Context, functionName string, opts ...Option) (*Backend, error) {
 	t, err := parseTarget(functionName)
 	if err != nil {
@@ -83,38 +99,44 @@ func New(ctx context.Context, functionName string, opts ...Option) (*Backend, er
 	if err != nil {
 		return fail(err)
 	}
-	tmpl, err := prepare(ctx, cfg, t, o)
-	if err != nil {
-		return fail(fmt.Errorf("the configuration makes no request: %w", err))
-	}
-	life, cancel := context.WithCancel(context.Background())
 	b := &Backend{
 		target:    t,
-		template:  tmpl,
 		creds:     cfg.Credentials,
 		transport: transport,
 		traced:    traced,
 		protocol:  errorReader{client.Options().Protocol},
 		log:       o.log,
+		commit:    agentmain.OwnCommit(),
 		bucket:    store,
-		cancel:    cancel,
-		limits: lambdapool.Limits{
-			Workers:  o.workers,
-			Request:  codec.MaxRequest,
-			Response: codec.MaxReply,
-			Timeout:  maxFunctionTimeout,
-			Burst:    schedule.LambdaBurst,
-			Ramp:     schedule.LambdaRamp,
-			Rate:     schedule.LambdaRate,
-		},
 	}
+	if err := b.aim(ctx, cfg, o); err != nil {
+		return fail(err)
+	}
+	n, law := len(b.functions), shards.LawOf(ctx)
+	b.limits = driver.Limits{
+		Workers:  o.workers,
+		Request:  codec.MaxRequest,
+		Response: codec.MaxReply,
+		Timeout:  maxFunctionTimeout,
+		Burst:    n * law.Burst,
+		Ramp:     float64(n) * law.Ramp,
+		Rate:     law.Rate,
+	}
+	life, cancel := context.WithCancel(context.Background())
+	b.cancel = cancel
 	if store != nil {
-		store.clock.lambda = &b.clock // until the store has answered
+		store.clock.Before = func() time.Duration { return time.Duration(b.clock.ahead.Load()) } // until the store has answered
 	}
 	b.guard = &guard{margin: guardMargin, lookup: b.functionTimeout(life, cfg)}
+	if t, ok := transport.(*http.Transport); ok && cancels() {
+		b.guard.cancel = cancelRequest(t)
+	}
 	if o.timeout > 0 {
 		b.limits.Timeout = o.timeout
 		b.guard.lookup = func() time.Duration { return o.timeout }
+	}
+	if n > 1 {
+		b.looking.Go(func() { b.compare(life, cfg, cmp.Or(o.log, slog.Default())) })
 	}
 	return b, nil
 }
@@ -169,7 +191,7 @@ func configure(ctx context.Context, t target, o options) (aws.Config, error) {
 	cfg.ClientLogMode = 0
 	switch {
 	case cfg.Region == "":
-		return cfg, errors.New("no region: set AWS_REGION, a region in the profile, or WithRegion; a full ARN has one too")
+		return cfg, errors.New("no region: set AWS_REGION, a region in the profile, or WithRegion; a full ARN has one too; without an account, `lambdapool local` and backend/local play Lambda on this machine")
 	case cfg.Credentials == nil:
 		return cfg, errors.New("the aws.Config has no credentials: set Credentials, or WithStaticCredentials")
 	case aws.IsCredentialsProvider(cfg.Credentials, (*aws.AnonymousCredentials)(nil)):
@@ -182,18 +204,28 @@ func configure(ctx context.Context, t target, o options) (aws.Config, error) {
 	return cfg, nil
 }
 
-// Limits returns the limits of a synchronous invocation. Timeout is what
-// [WithFunctionTimeout] said, otherwise Lambda's longest.
-func (b *Backend) Limits() lambdapool.Limits { return b.limits }
+// Build names the commit that this program was built from, as "MODULE@REVISION", if go build has
+// stamped it with one and the checkout had no changes; otherwise it is empty, as it is for go run.
+// Agents that lambdapool deployed from a checkout without changes name theirs in each reply. An
+// executor that meets one of the same module and another commit logs a warning, once.
+// What has no commit is not compared: WithAutoDeploy brings the client's own build, and `lambdapool
+// doctor NAME PACKAGE` compares what is deployed with the source.
+func (b *Backend) Build() string { return b.commit }
 
-// Close closes idle connections; later calls fail with ErrClosed. Calls in
-// flight go on, and their connections are closed as they end. It does not
-// block, and a second Close does nothing.
+// Limits returns the limits of a synchronous invocation, and how fast Lambda lets the function
+// grow: each of its shards by 1,000 at once and 100 more a second. Timeout is what [WithFunctionTimeout] said, otherwise Lambda's longest, 15 minutes.
+// Workers is that of [WithWorkers]. It does not block.
+func (b *Backend) Limits() driver.Limits { return b.limits }
+
+// Close closes idle connections. Later calls fail with [driver.ErrClosed]. Calls in flight
+// go on, and their connections are closed as they end. Close the executor first, which ends its
+// calls. It does not wait for them, always returns nil, and a second Close does nothing.
 func (b *Backend) Close() error {
 	if b.closed.Swap(true) {
 		return nil
 	}
 	b.cancel()
+	b.looking.Wait()
 	if t, ok := b.transport.(*http.Transport); ok {
 		t.CloseIdleConnections()
 	}
@@ -203,41 +235,53 @@ func (b *Backend) Close() error {
 	return nil
 }
 
-// Invoke makes one attempt: it sends the payload at most once and waits for
-// the reply. When ctx ends first it returns early, but the function runs on,
-// and is billed, until it is done or its own timeout stops it.
+// Invoke makes one attempt: it sends the payload at most once and waits for the reply. It is
+// for executors; programs use package lambdapool, which retries what may be retried.
 //
-// Every error is a [lambdapool.InvokeError].
-func (b *Backend) Invoke(ctx context.Context, req *lambdapool.Request) (*lambdapool.Response, error) {
+// It blocks for as long as the function runs. When ctx ends first it returns early with
+// ErrCanceled or ErrTimeout, but the function runs on, and is billed, until it is done or its
+// own timeout stops it. When no reply has come 45 seconds after that timeout, the connection is
+// taken for lost, and the error matches ErrTimeout with an unknown outcome.
+//
+// Every error is a [driver.InvokeError]. A payload above Limits.Request is refused with
+// ErrTooLarge, and a closed backend with ErrClosed, before anything is sent.
+func (b *Backend) Invoke(ctx context.Context, req *driver.Request) (*driver.Response, error) {
+	f, ended := b.choose()
 	if b.log == nil {
-		resp, ierr := b.invoke(ctx, req)
+		resp, ierr := b.invoke(ctx, f, req)
+		ended(ierr)
 		return result(resp, ierr)
 	}
 	start := time.Now()
-	resp, ierr := b.invoke(ctx, req)
-	b.record(ctx, "invoke", req, resp, ierr, time.Since(start))
+	resp, ierr := b.invoke(ctx, f, req)
+	ended(ierr)
+	b.record(ctx, "invoke", f, req, resp, ierr, time.Since(start))
 	return result(resp, ierr)
 }
 
 // result keeps a nil *InvokeError from becoming an error that is not nil.
-func result(resp *lambdapool.Response, ierr *lambdapool.InvokeError) (*lambdapool.Response, error) {
+func result(resp *driver.Response, ierr *driver.InvokeError) (*driver.Response, error) {
 	if ierr != nil {
 		return nil, ierr
 	}
 	return resp, nil
 }
 
-func (b *Backend) invoke(ctx context.Context, req *lambdapool.Request) (*lambdapool.Response, *lambdapool.InvokeError) {
+func (b *Backend) invoke(ctx context.Context, f *function, req *driver.Request) (*driver.Response, *driver.InvokeError) {
 	if b.closed.Load() {
-		return nil, notSent(lambdapool.ErrClosed, fmt.Errorf("the backend for Lambda function %s is closed", b.target.short()), "invoke before Close")
+		return nil, notSent(driver.ErrClosed, fmt.Errorf("the backend for Lambda function %s is closed", b.target.short()), "invoke before Close")
 	}
 	if n := len(req.Payload); n > codec.MaxRequest {
-		return nil, notSent(lambdapool.ErrTooLarge,
+		return nil, notSent(driver.ErrTooLarge,
 			fmt.Errorf("the request has %d bytes, Lambda takes %d", n, codec.MaxRequest), hintTooLarge)
 	}
-	within, done := b.guard.watch(ctx)
-	defer done()
-	resp, data, creds, ierr := b.send(ctx, within, req.Payload, nil) //nolint:bodyclose // send has closed it
+	within := ctx
+	if b.guard.cancel == nil {
+		var done context.CancelFunc
+		within, done = b.guard.watch(ctx)
+		defer done()
+	}
+	resp, data, creds, ierr := b.send(ctx, within, f, req.Payload, nil) //nolint:bodyclose // send has closed it
 	if ierr != nil {
 		return nil, ierr
 	}
@@ -247,64 +291,9 @@ func (b *Backend) invoke(ctx context.Context, req *lambdapool.Request) (*lambdap
 	return b.answered(resp, data)
 }
 
-// send sends the payload at most once, with the prepared header as alter leaves it,
-// and reads the answer. ctx is the caller's within the guard.
-func (b *Backend) send(caller, ctx context.Context, payload []byte, alter func(http.Header)) (*http.Response, []byte, aws.Credentials, *lambdapool.InvokeError) {
-	body := newBody(payload, !b.traced)
-	defer body.wait()
-	d := &delivery{}
-	if !b.traced {
-		d.conn.Store(true) // nobody will say so
-	}
-	r := b.template.request(httptrace.WithClientTrace(ctx, d.trace()))
-	if alter != nil {
-		alter(r.Header)
-	}
-	r.ContentLength = int64(len(payload))
-	creds, ierr := b.sign(ctx, r, payload)
-	if ierr != nil {
-		return nil, nil, creds, ierr
-	}
-	r.Body, r.GetBody = body.open(), body.reopen
-	resp, err := b.transport.RoundTrip(r)
-	if err != nil {
-		return nil, nil, creds, b.lost(caller, ctx, d.outcome(), err)
-	}
-	b.reached.Store(true)
-	resp.Request = r // not every transport says so
-	data, err := readBody(resp)
-	if err != nil && resp.StatusCode != http.StatusAccepted { // that one's header says all
-		return nil, nil, creds, b.cut(caller, ctx, resp, err)
-	}
-	return resp, data, creds, nil
-}
-
-// sign retrieves the credentials, from a cache but for the first time and when
-// they expire, and signs the request with them.
-func (b *Backend) sign(ctx context.Context, r *http.Request, payload []byte) (aws.Credentials, *lambdapool.InvokeError) {
-	if b.creds == nil {
-		return aws.Credentials{}, nil
-	}
-	creds, err := b.creds.Retrieve(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			return creds, b.lost(ctx, ctx, lambdapool.OutcomeNotRun, err)
-		}
-		return creds, notSent(lambdapool.ErrAccessDenied, fmt.Errorf("no AWS credentials: %w", err),
-			"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a profile, or sign in again")
-	}
-	t := b.template
-	hash := sha256.Sum256(payload)
-	err = t.signer.SignHTTP(ctx, creds, r, hex.EncodeToString(hash[:]), t.service, t.region, b.clock.now(), t.sign...)
-	if err != nil {
-		return creds, notSent(lambdapool.ErrAccessDenied, fmt.Errorf("sign the request: %w", err), "")
-	}
-	return creds, nil
-}
-
 // notSent is an attempt that ended before anything was sent, and would again.
-func notSent(kind, err error, hint string) *lambdapool.InvokeError {
-	return &lambdapool.InvokeError{
-		Outcome: lambdapool.OutcomeNotRun, Kind: kind, Err: err, Permanent: true, Hint: hint,
+func notSent(kind, err error, hint string) *driver.InvokeError {
+	return &driver.InvokeError{
+		Outcome: driver.OutcomeNotRun, Kind: kind, Err: err, Permanent: true, Hint: hint,
 	}
 }

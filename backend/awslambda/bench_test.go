@@ -15,7 +15,7 @@ import (
 // and reading the answer. bench/client has the rest.
 func BenchmarkInvoke(b *testing.B) {
 	var last seen
-	backend, err := awslambda.New(b.Context(), "algo", awslambda.WithConfig(aws.Config{
+	backend, err := awslambda.New(b.Context(), "algo", awslambda.WithShards(1), awslambda.WithConfig(aws.Config{
 		Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("AKID", "secret", "token"),
 	}), awslambda.WithHTTPTransport(func(tr *http.Transport) { tr.RegisterProtocol("https", recorder{&last}) }))
 	if err != nil {

@@ -22,7 +22,8 @@ import (
 	smithy "github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/driver"
+	"github.com/lambdapool/lambdapool/internal/storeclock"
 )
 
 // maxDelete is how many keys DeleteObjects takes. Source:
@@ -36,22 +37,24 @@ type bucket struct {
 	client *s3.Client
 	creds  aws.CredentialsProvider
 	retry  aws.Retryer
-	clock  storeClock
+	clock  storeclock.Clock
 	signer linkSigner
 	close  func()
 }
 
-var _ lambdapool.Store = (*bucket)(nil)
+var _ driver.Store = (*bucket)(nil)
 
-// Store returns the bucket that [WithBucket] named, or nil.
-func (b *Backend) Store() lambdapool.Store {
+// Store returns the bucket that [WithBucket] named, or nil. The executor asks for it, so
+// programs rarely do. It is safe for concurrent use. It does not block.
+func (b *Backend) Store() driver.Store {
 	if b.bucket == nil {
 		return nil
 	}
 	return b.bucket
 }
 
-// StoreOption returns the option that lifts the limits on payloads.
+// StoreOption returns the option that lifts the limits on payloads, for the hint of an error
+// that says that one is too large.
 func (b *Backend) StoreOption() string { return "awslambda.WithBucket" }
 
 // newBucket does no network I/O. cfg is without the endpoint of Lambda.
@@ -77,7 +80,7 @@ func newBucket(cfg aws.Config, o options) (*bucket, error) {
 		so.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		so.Retryer = b.retry
 		if transport, _, err = newTransport(so.HTTPClient, o.workers, o.transport); err == nil {
-			so.HTTPClient = asClient{&timed{transport, &b.clock}}
+			so.HTTPClient = asClient{&storeclock.Transport{RoundTripper: transport, Clock: &b.clock}}
 		}
 	})
 	if err != nil {
@@ -92,8 +95,10 @@ func newBucket(cfg aws.Config, o options) (*bucket, error) {
 	return b, nil
 }
 
+// key is where the object is in the bucket.
 func (b *bucket) key(key string) *string { return aws.String(b.prefix + key) }
 
+// kms is the key to encrypt with, or nil for the bucket's own choice.
 func (b *bucket) kms() *string {
 	if b.kmsKey == "" {
 		return nil
@@ -101,6 +106,8 @@ func (b *bucket) kms() *string {
 	return &b.kmsKey
 }
 
+// Put is one PutObject, which carries 5 GB at most: far more than codec.MaxStored. The SDK retries
+// it.
 func (b *bucket) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, sum [sha256.Size]byte) error {
 	ctx = v4.SetPayloadHash(ctx, hex.EncodeToString(sum[:])) // it need not be computed again to be signed
 	_, err := b.client.PutObject(ctx, b.object(key, body, size, sum))
@@ -116,6 +123,9 @@ func (b *bucket) object(key string, body io.Reader, size int64, sum [sha256.Size
 	}
 }
 
+// Create is Put with If-None-Match, which S3 heeds since 2024-08: it answers 412 where an object
+// is, and 409 while somebody else is about to create it. The latter is asked again. Source:
+// docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html, 2026-11.
 func (b *bucket) Create(ctx context.Context, key string, body io.ReadSeeker, size int64, sum [sha256.Size]byte) error {
 	ctx = v4.SetPayloadHash(ctx, hex.EncodeToString(sum[:]))
 	in := b.object(key, body, size, sum)
@@ -174,6 +184,7 @@ func (b *bucket) holds(ctx context.Context, key string, size int64, sum [sha256.
 	return err == nil && n == size && [sha256.Size]byte(hash.Sum(nil)) == sum
 }
 
+// sleep returns early, with ctx's error, when ctx ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -185,6 +196,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// Open is one GetObject. What is read after it has failed is not asked for again: whoever reads
+// compares the sum, and begins anew.
 func (b *bucket) Open(ctx context.Context, key string) (io.ReadCloser, int64, error) {
 	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: b.key(key)})
 	if _, code := refusalOf(err); code == "NoSuchKey" {
@@ -196,6 +209,8 @@ func (b *bucket) Open(ctx context.Context, key string) (io.ReadCloser, int64, er
 	return out.Body, aws.ToInt64(out.ContentLength), nil
 }
 
+// Delete removes up to a thousand objects by one request. S3 does not mind those that are not
+// there.
 func (b *bucket) Delete(ctx context.Context, keys ...string) error {
 	var errs []error
 	for some := range slices.Chunk(keys, maxDelete) {
@@ -233,20 +248,23 @@ func (b *bucket) failure(op, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &lambdapool.InvokeError{Err: fmt.Errorf("%s s3://%s/%s%s: %w", op, b.name, b.prefix, key, err)}
+	e := &driver.InvokeError{Err: fmt.Errorf("%s s3://%s/%s%s: %w", op, b.name, b.prefix, key, err)}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		return e
 	}
 	switch code := api.ErrorCode(); code {
 	case "AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden", "KMS.AccessDeniedException", "AccessDeniedException":
-		e.Kind, e.Permanent = lambdapool.ErrAccessDenied, true
+		e.Kind, e.Permanent = driver.ErrAccessDenied, true
 		e.Hint = fmt.Sprintf("the client needs s3:PutObject, s3:GetObject and s3:DeleteObject on arn:aws:s3:::%s/%s*, and s3:ListBucket on the bucket", b.name, b.prefix)
+		if b.readOnly {
+			e.Hint = fmt.Sprintf("the client needs s3:ListBucket on arn:aws:s3:::%s, and s3:GetObject on arn:aws:s3:::%s/*", b.name, b.name)
+		}
 		if b.kmsKey != "" {
 			e.Hint += ", and kms:GenerateDataKey and kms:Decrypt on the key"
 		}
 	case "ExpiredToken", "TokenRefreshRequired":
-		e.Kind = lambdapool.ErrAccessDenied
+		e.Kind = driver.ErrAccessDenied
 		e.Hint = "sign in again"
 	case "NoSuchBucket", "InvalidBucketName", "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
 		e.Permanent = true

@@ -4,17 +4,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/lambdapool/lambdapool/internal/once"
 )
 
 // defaultPrefix is where objects are unless Prefix says otherwise.
 const defaultPrefix = "lambdapool/"
 
-// A BucketOption configures [WithBucket].
+// A BucketOption configures [WithBucket]. A bad one is an error from [New].
 type BucketOption func(*bucketOptions) error
 
 type bucketOptions struct {
@@ -25,6 +26,7 @@ type bucketOptions struct {
 	endpoint  string
 	pathStyle bool
 	eachLink  bool
+	readOnly  bool // of OpenInputs
 	sse       types.ServerSideEncryption
 	kmsKey    string
 }
@@ -34,14 +36,20 @@ type bucketOptions struct {
 // docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, 2026-11.
 var bucketName = regexp.MustCompile(`^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|arn:aws[a-z-]*:s3[a-z-]*:.+)$`)
 
-// WithBucket carries arguments and results that are too large for an invocation
-// through this S3 bucket. The client puts, gets and deletes objects with its own
-// credentials (s3:PutObject, s3:GetObject and s3:DeleteObject below the prefix, and
-// s3:ListBucket for detached runs); agents get pre-signed links and need no rights.
+// WithBucket carries arguments and results that are too large for an invocation through this S3
+// bucket. Without it a call whose arguments or result exceed some 6 MB fails with
+// lambdapool.ErrTooLarge. Detached runs need it, too. It need not be used for small payloads:
+// an invocation is faster.
 //
-// What belongs to a call is below "calls/" and deleted when the call has ended, at the
-// latest when the executor is closed; detached runs stay. [LifecycleRule] removes what a
-// crash leaves, and runs that have become old.
+// The client puts, gets and deletes objects with its own credentials (s3:PutObject,
+// s3:GetObject and s3:DeleteObject below the prefix, and s3:ListBucket for detached runs).
+// Agents get pre-signed links and need no rights. The bucket must exist. It is not contacted
+// before the first large payload. Links end with the credentials that sign them, so temporary
+// credentials should last longer than a call.
+//
+// What belongs to a call is below "calls/" and deleted when the call has ended, at the latest
+// when the executor is closed. Detached runs stay. [LifecycleRule] removes what a crash leaves,
+// and runs that have become old: without one they cost money for ever.
 func WithBucket(name string, opts ...BucketOption) Option {
 	return func(o *options) error {
 		b := bucketOptions{name: name, prefix: defaultPrefix}
@@ -62,7 +70,9 @@ func WithBucket(name string, opts ...BucketOption) Option {
 }
 
 // Prefix sets what all keys begin with, such as "team-a/lambdapool". The default is
-// "lambdapool". A slash follows it.
+// "lambdapool". A slash follows it. Use it where several teams share a bucket, and rights end
+// at the prefix. Who follows a detached run must use the prefix that it was begun with. It has
+// at most 512 bytes, and does not begin with a slash.
 func Prefix(prefix string) BucketOption {
 	return func(b *bucketOptions) error {
 		trimmed, err := checkPrefix(prefix)
@@ -81,8 +91,10 @@ func checkPrefix(prefix string) (string, error) {
 	return trimmed + "/", nil
 }
 
-// Threshold has payloads above so many bytes go through the bucket although an
-// invocation could carry them. The default is what an invocation cannot carry, some 6 MB.
+// Threshold has payloads above so many bytes go through the bucket although an invocation could
+// carry them. The default is what an invocation cannot carry, some 6 MB. Lower it where
+// bandwidth to Lambda is what limits. Each stored payload costs requests to S3 and their
+// latency. Less than 1 is an error.
 func Threshold(bytes int) BucketOption {
 	return func(b *bucketOptions) error {
 		if bytes < 1 {
@@ -93,8 +105,9 @@ func Threshold(bytes int) BucketOption {
 	}
 }
 
-// SSES3 asks for server-side encryption with S3's own keys (AES256), for buckets whose
-// policy insists that it is asked for.
+// SSES3 asks for server-side encryption with S3's own keys (AES256). S3 does that by itself for
+// all new objects: use it for buckets whose policy insists that it is asked for. It excludes
+// [SSEKMS].
 func SSES3() BucketOption {
 	return func(b *bucketOptions) error {
 		if b.sse != "" {
@@ -105,8 +118,9 @@ func SSES3() BucketOption {
 	}
 }
 
-// SSEKMS has objects encrypted with this KMS key: an id, an alias or an ARN. The
-// client's credentials need kms:GenerateDataKey and kms:Decrypt on it.
+// SSEKMS has objects encrypted with this KMS key: an id, an alias or an ARN. The client's
+// credentials need kms:GenerateDataKey and kms:Decrypt on it; the agent's role does not. Each
+// object costs requests to KMS, which has limits of its own. It excludes [SSES3].
 func SSEKMS(keyID string) BucketOption {
 	return func(b *bucketOptions) error {
 		switch {
@@ -120,8 +134,8 @@ func SSEKMS(keyID string) BucketOption {
 	}
 }
 
-// BucketRegion sets the bucket's region. The default is the function's; transfers
-// between regions are slow and cost.
+// BucketRegion sets the bucket's region. The default is the function's. A bucket elsewhere
+// makes each transfer slow, and AWS charges for it.
 func BucketRegion(region string) BucketOption {
 	return func(b *bucketOptions) error {
 		if region == "" {
@@ -132,14 +146,14 @@ func BucketRegion(region string) BucketOption {
 	}
 }
 
-// BucketEndpoint uses the S3-compatible store at this URL, which agents must reach
-// as well.
+// BucketEndpoint uses the S3-compatible store at this URL, such as MinIO or Cloudflare R2.
+// Agents reach the same URL, so 127.0.0.1 serves only agents on this machine. Many such stores
+// need [PathStyle], and some [SignEachLink]. Detached runs need a store that heeds
+// If-None-Match and lists keys in their order.
 func BucketEndpoint(endpoint string) BucketOption {
 	return func(b *bucketOptions) error {
-		u, err := url.Parse(endpoint)
-		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			// The value is not repeated: it may hold a password.
-			return errors.New("BucketEndpoint: not an endpoint (want http://HOST[:PORT] or https://HOST[:PORT], without user, query and fragment)")
+		if once.Endpoint(endpoint) == nil {
+			return errors.New("BucketEndpoint: " + noEndpoint)
 		}
 		b.endpoint = endpoint
 		return nil
@@ -147,7 +161,7 @@ func BucketEndpoint(endpoint string) BucketOption {
 }
 
 // PathStyle puts the bucket's name into the path instead of the host name, which many
-// S3-compatible stores want.
+// S3-compatible stores want. Amazon S3 does not need it.
 func PathStyle() BucketOption {
 	return func(b *bucketOptions) error {
 		b.pathStyle = true
@@ -156,8 +170,9 @@ func PathStyle() BucketOption {
 }
 
 // SignEachLink is for S3-compatible stores that take no forms (POST policies), such as
-// Cloudflare R2: each result that may be large gets a link of its own. By default one
-// signature serves all results of an executor for a while.
+// Cloudflare R2. Each result that may be large gets a link of its own. By default one signature
+// serves all results of an executor for a while, which is cheaper for the client and makes
+// requests smaller.
 func SignEachLink() BucketOption {
 	return func(b *bucketOptions) error {
 		b.eachLink = true
@@ -171,11 +186,12 @@ const runDays = 8
 
 type lifecycle struct{ runDays int }
 
-// A LifecycleOption configures [LifecycleRule].
+// A LifecycleOption configures [LifecycleRule]. A bad one is an error of it.
 type LifecycleOption func(*lifecycle) error
 
-// KeepRuns has detached runs stay for so many days after they were begun. The default is 8:
-// a run that is to be read for longer needs more.
+// KeepRuns has detached runs stay for so many days after they were begun. The default is 8: one
+// more than such a run promises its results for. A run that is to be read for longer needs
+// more. Less than 1 is an error.
 func KeepRuns(days int) LifecycleOption {
 	return func(l *lifecycle) error {
 		if days < 1 {
@@ -186,14 +202,16 @@ func KeepRuns(days int) LifecycleOption {
 	}
 }
 
-// LifecycleRule returns the lifecycle configuration, as JSON, that removes below prefix
-// ("" means the default) what crashed clients leave of calls, after a day, and detached runs
-// after [KeepRuns] days:
+// LifecycleRule returns the lifecycle configuration, as JSON, that removes below prefix what
+// crashed clients leave of calls, after a day, and detached runs and what jobs of package
+// mapreduce have left after [KeepRuns] days. prefix
+// is that of [Prefix], "" means the default. It asks nobody and changes nothing. Set it once
+// per bucket:
 //
 //	aws s3api put-bucket-lifecycle-configuration --bucket NAME --lifecycle-configuration file://rule.json
 //
-// That call replaces the bucket's other rules; merge them first. The error says what is
-// wrong with the prefix or an option.
+// That call replaces the bucket's other rules: merge them first. S3 counts whole days and
+// removes objects some time after. The error says what is wrong with the prefix or an option.
 func LifecycleRule(prefix string, opts ...LifecycleOption) (string, error) {
 	if prefix == "" {
 		prefix = defaultPrefix
@@ -223,6 +241,7 @@ func LifecycleRule(prefix string, opts ...LifecycleOption) (string, error) {
 	}
 	data, err := json.MarshalIndent(object{"Rules": []any{
 		rule("calls", "calls/", 1), rule("runs", "runs/", l.runDays), rule("index", "index/", l.runDays),
+		rule("mapreduce", "mapreduce/", l.runDays),
 	}}, "", "  ")
 	return string(data) + "\n", err
 }

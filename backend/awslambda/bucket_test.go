@@ -14,36 +14,47 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-cmp/cmp"
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/backend/awslambda"
 	"github.com/lambdapool/lambdapool/backend/backendtest"
+	"github.com/lambdapool/lambdapool/internal/s3local"
 )
 
-// fakeS3 serves S3 with one empty bucket. It does not check signatures; internal/s3test
-// has a server that does.
-func fakeS3(t *testing.T, wrap func(http.Handler) http.Handler, opts ...gofakes3.Option) (endpoint string, mem *s3mem.Backend) {
+const (
+	testKeyID  = "AKIATEST"
+	testSecret = "planted-secret"
+	testToken  = "planted-token"
+)
+
+var testCredentials = aws.Credentials{AccessKeyID: testKeyID, SecretAccessKey: testSecret, SessionToken: testToken}
+
+// fakeS3 serves S3 with one empty bucket, and checks signatures.
+func fakeS3(t *testing.T, options ...func(*s3local.Config)) (endpoint string) {
 	t.Helper()
-	mem = s3mem.New()
-	if err := mem.CreateBucket("payloads"); err != nil {
+	cfg := s3local.Config{
+		Dir: t.TempDir(), Buckets: []string{"payloads"}, AccessKeyID: testKeyID, SecretAccessKey: testSecret, SessionToken: testToken,
+	}
+	for _, o := range options {
+		o(&cfg)
+	}
+	server, err := s3local.Open(cfg)
+	if err != nil {
 		t.Fatal(err)
 	}
-	handler := gofakes3.New(mem, opts...).Server()
-	if wrap != nil {
-		handler = wrap(handler)
-	}
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	return server.URL, mem
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server.Endpoint()
 }
 
 // withStore opens a backend with a bucket.
 func withStore(t *testing.T, endpoint string, opts ...awslambda.BucketOption) lambdapool.Store {
 	t.Helper()
 	opts = append([]awslambda.BucketOption{awslambda.BucketEndpoint(endpoint), awslambda.PathStyle()}, opts...)
-	b, err := awslambda.New(t.Context(), "f", awslambda.WithRegion("us-east-1"), awslambda.WithEndpoint("http://127.0.0.1:1"),
+	b, err := awslambda.New(t.Context(), "f", awslambda.WithShards(1), awslambda.WithRegion("us-east-1"), awslambda.WithEndpoint("http://127.0.0.1:1"),
 		awslambda.WithStaticCredentials(testKeyID, testSecret, testToken), awslambda.WithBucket("payloads", opts...))
 	if err != nil {
 		t.Fatal(err)
@@ -53,25 +64,26 @@ func withStore(t *testing.T, endpoint string, opts ...awslambda.BucketOption) la
 }
 
 func TestBucket(t *testing.T) {
-	endpoint, mem := fakeS3(t, checkSignatures(time.Now))
-	s := withStore(t, endpoint)
+	s := withStore(t, fakeS3(t))
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	backendtest.RunStore(t, s, transport)
-	left, err := mem.ListBucket("payloads", nil, gofakes3.ListBucketPage{})
-	if err != nil || len(left.Contents) > 0 {
-		t.Errorf("%d objects remain, %v", len(left.Contents), err)
+	left, err := s.List(t.Context(), "", "")
+	if err != nil || len(left.Objects) > 0 {
+		t.Errorf("%d objects remain, %v", len(left.Objects), err)
 	}
 }
 
 // What is asked of S3: the prefix, the checksum and the encryption, on both ways in.
 func TestBucketRequests(t *testing.T) {
 	var seen []*http.Request
-	endpoint, _ := fakeS3(t, func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			seen = append(seen, r)
-			next.ServeHTTP(w, r)
-		})
+	endpoint := fakeS3(t, func(cfg *s3local.Config) {
+		cfg.Wrap = func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				seen = append(seen, r)
+				next.ServeHTTP(w, r)
+			})
+		}
 	})
 	for name, tt := range map[string]struct {
 		opt       awslambda.BucketOption
@@ -137,25 +149,28 @@ func TestBucketFailures(t *testing.T) {
 		"InternalError":         {500, false, nil, "", 3},
 		"SlowDown":              {503, false, nil, "", 3},
 	} {
-		requests := 0
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			requests++
-			w.WriteHeader(tt.status)
-			fmt.Fprintf(w, `<?xml version="1.0"?><Error><Code>%s</Code><Message>m</Message></Error>`, code)
-		}))
-		s := withStore(t, server.URL)
-		err := s.Put(t.Context(), "run/key", strings.NewReader("planted"), 7, sha256.Sum256([]byte("planted")))
-		server.Close()
-		var failed *lambdapool.InvokeError
-		if !errors.As(err, &failed) || failed.Permanent != tt.permanent || !errors.Is(failed.Kind, tt.kind) || !strings.Contains(failed.Hint, tt.hint) {
-			t.Errorf("%s: %+v", code, failed)
-		}
-		if !strings.Contains(err.Error(), code) || !strings.Contains(err.Error(), "s3://payloads/lambdapool/run/key") || strings.Contains(err.Error(), "planted") {
-			t.Errorf("%s: %v", code, err)
-		}
-		if requests != tt.requests {
-			t.Errorf("%s: %d requests, want %d", code, requests, tt.requests)
-		}
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			requests := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				requests++
+				w.WriteHeader(tt.status)
+				fmt.Fprintf(w, `<?xml version="1.0"?><Error><Code>%s</Code><Message>m</Message></Error>`, code)
+			}))
+			s := withStore(t, server.URL)
+			err := s.Put(t.Context(), "run/key", strings.NewReader("planted"), 7, sha256.Sum256([]byte("planted")))
+			server.Close()
+			var failed *lambdapool.InvokeError
+			if !errors.As(err, &failed) || failed.Permanent != tt.permanent || !errors.Is(failed.Kind, tt.kind) || !strings.Contains(failed.Hint, tt.hint) {
+				t.Errorf("%+v", failed)
+			}
+			if !strings.Contains(err.Error(), code) || !strings.Contains(err.Error(), "s3://payloads/lambdapool/run/key") || strings.Contains(err.Error(), "planted") {
+				t.Error(err)
+			}
+			if requests != tt.requests {
+				t.Errorf("%d requests, want %d", requests, tt.requests)
+			}
+		})
 	}
 }
 
@@ -174,7 +189,7 @@ func TestBadBucketOptions(t *testing.T) {
 		"BucketRegion: empty":                 awslambda.WithBucket("payloads", awslambda.BucketRegion("")),
 		"BucketEndpoint: not an endpoint":     awslambda.WithBucket("payloads", awslambda.BucketEndpoint("http://u:planted@host")),
 	} {
-		_, err := awslambda.New(t.Context(), "f", awslambda.WithRegion("us-east-1"), awslambda.WithStaticCredentials("a", "b", ""), opt)
+		_, err := awslambda.New(t.Context(), "f", awslambda.WithShards(1), awslambda.WithRegion("us-east-1"), awslambda.WithStaticCredentials("a", "b", ""), opt)
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "planted") {
 			t.Errorf("%v, want %q", err, says)
 		}
@@ -182,7 +197,7 @@ func TestBadBucketOptions(t *testing.T) {
 }
 
 func TestBucketNeedsCredentials(t *testing.T) {
-	_, err := awslambda.New(t.Context(), "f", awslambda.WithBucket("payloads"),
+	_, err := awslambda.New(t.Context(), "f", awslambda.WithShards(1), awslambda.WithBucket("payloads"),
 		awslambda.WithConfig(aws.Config{Region: "us-east-1", Credentials: aws.AnonymousCredentials{}}))
 	if err == nil || !strings.Contains(err.Error(), "cannot be signed without credentials") {
 		t.Errorf("%v", err)
@@ -215,7 +230,7 @@ func TestLifecycleRule(t *testing.T) {
 			}
 			days[r.Filter.Prefix] = r.Expiration.Days
 		}
-		if diff := cmp.Diff(map[string]int{"lambdapool/calls/": 1, "lambdapool/runs/": tt.days, "lambdapool/index/": tt.days}, days); diff != "" {
+		if diff := cmp.Diff(map[string]int{"lambdapool/calls/": 1, "lambdapool/runs/": tt.days, "lambdapool/index/": tt.days, "lambdapool/mapreduce/": tt.days}, days); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -233,7 +248,7 @@ func TestLifecycleRule(t *testing.T) {
 }
 
 func TestNoBucket(t *testing.T) {
-	b, err := awslambda.New(t.Context(), "f", awslambda.WithRegion("us-east-1"), awslambda.WithStaticCredentials("a", "b", ""))
+	b, err := awslambda.New(t.Context(), "f", awslambda.WithShards(1), awslambda.WithRegion("us-east-1"), awslambda.WithStaticCredentials("a", "b", ""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func TestBucketCreate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := &answers{t: t, script: tt.script, object: tt.object}
-				b, err := awslambda.New(t.Context(), "f", awslambda.WithBucket("payloads", awslambda.SSES3()), awslambda.WithConfig(aws.Config{
+				b, err := awslambda.New(t.Context(), "f", awslambda.WithShards(1), awslambda.WithBucket("payloads", awslambda.SSES3()), awslambda.WithConfig(aws.Config{
 					Region: "us-east-1", HTTPClient: a, Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
 				}))
 				if err != nil {

@@ -18,16 +18,16 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/johannesboyne/gofakes3"
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/backend/awslambda"
 	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/internal/s3local"
 )
 
 func TestBucketLinksEndWithTheCredentials(t *testing.T) {
 	soon := time.Now().Add(time.Minute).Truncate(time.Second)
-	b, err := awslambda.New(t.Context(), "f", awslambda.WithBucket("payloads"), awslambda.WithConfig(aws.Config{
+	b, err := awslambda.New(t.Context(), "f", awslambda.WithShards(1), awslambda.WithBucket("payloads"), awslambda.WithConfig(aws.Config{
 		Region: "eu-west-1",
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b", CanExpire: true, Expires: soon}, nil
@@ -64,7 +64,7 @@ func TestBucketLinkedUntil(t *testing.T) {
 // signing opens a backend that signs for a bucket, and reaches nothing.
 func signing(t *testing.T, creds aws.Credentials, bucket string, opts ...awslambda.BucketOption) *awslambda.Backend {
 	t.Helper()
-	b, err := awslambda.New(t.Context(), "f", awslambda.WithBucket(bucket, opts...), awslambda.WithConfig(aws.Config{
+	b, err := awslambda.New(t.Context(), "f", awslambda.WithShards(1), awslambda.WithBucket(bucket, opts...), awslambda.WithConfig(aws.Config{
 		Region:      "us-east-1",
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds, nil }),
 	}))
@@ -151,8 +151,7 @@ func TestSignEachLink(t *testing.T) {
 
 // Whatever a key is made of, the signature is of what the server sees.
 func TestLinksToStrangeKeys(t *testing.T) {
-	endpoint, _ := fakeS3(t, checkSignatures(time.Now))
-	s := withStore(t, endpoint, awslambda.Prefix("we!rd+a=b@c:d$e&f,g;h~i%41'(x)*"))
+	s := withStore(t, fakeS3(t), awslambda.Prefix("we!rd+a=b@c:d$e&f,g;h~i%41'(x)*"))
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	link, err := s.LinkPut(t.Context(), "run/1 2.reply", time.Hour)
@@ -209,19 +208,13 @@ func send(t *testing.T, transport http.RoundTripper, method string, link lambdap
 	return resp.StatusCode
 }
 
-// shifted is the clock of a server, from which a client's is off.
-type shifted time.Duration
-
-func (s shifted) Now() time.Time                  { return time.Now().Add(time.Duration(s)) }
-func (s shifted) Since(t time.Time) time.Duration { return s.Now().Sub(t) }
-
 // A machine whose clock is wrong signs links by the store's, as soon as it has heard of it,
 // and by Lambda's until then.
 func TestLinksOfAWrongClock(t *testing.T) {
 	for _, off := range []time.Duration{-3 * time.Hour, 3 * time.Hour, -time.Hour} {
-		now := shifted(off).Now
-		endpoint, _ := fakeS3(t, checkSignatures(now), gofakes3.WithTimeSource(shifted(off)))
-		b, err := awslambda.New(t.Context(), "f", awslambda.WithRegion("us-east-1"), awslambda.WithStaticCredentials(testKeyID, testSecret, testToken),
+		now := func() time.Time { return time.Now().Add(off) } // from which the client's is off
+		endpoint := fakeS3(t, func(cfg *s3local.Config) { cfg.Now = now })
+		b, err := awslambda.New(t.Context(), "f", awslambda.WithShards(1), awslambda.WithRegion("us-east-1"), awslambda.WithStaticCredentials(testKeyID, testSecret, testToken),
 			awslambda.WithBucket("payloads", awslambda.BucketEndpoint(endpoint), awslambda.PathStyle()))
 		if err != nil {
 			t.Fatal(err)
@@ -294,7 +287,7 @@ func TestLinksOfAGoodClock(t *testing.T) {
 
 // What a link and a form cost: a run may sign three links for each of its calls.
 func BenchmarkLink(b *testing.B) {
-	backend, err := awslambda.New(b.Context(), "f", awslambda.WithRegion("us-east-1"),
+	backend, err := awslambda.New(b.Context(), "f", awslambda.WithShards(1), awslambda.WithRegion("us-east-1"),
 		awslambda.WithStaticCredentials("AKIATEST", "secret", "token"), awslambda.WithBucket("payloads"))
 	if err != nil {
 		b.Fatal(err)

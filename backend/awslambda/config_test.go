@@ -41,6 +41,9 @@ type recorder struct{ to *seen }
 var credentialScope = regexp.MustCompile(`Credential=([^/]*)/\d+/([^/]*)/lambda/`)
 
 func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method == http.MethodGet { // how many shards there are
+		return &http.Response{StatusCode: http.StatusNotFound, Body: http.NoBody, Header: http.Header{}}, nil
+	}
 	_ = req.Body.Close()
 	*r.to = seen{
 		Method: req.Method, Host: req.URL.Scheme + "://" + req.URL.Host, Path: req.URL.EscapedPath(), Query: req.URL.RawQuery,
@@ -129,6 +132,7 @@ func TestConfiguration(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			setenv(t, map[string]string{
 				"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "tok", "AWS_REGION": "eu-west-1",
+				"AWS_ENDPOINT_URL_LAMBDA":     "",
 				"AWS_CONFIG_FILE":             file(t, "[profile work]\nregion = us-west-2\n"),
 				"AWS_SHARED_CREDENTIALS_FILE": file(t, "[work]\naws_access_key_id = AKIDWORK\naws_secret_access_key = s\n"),
 			})
@@ -159,7 +163,7 @@ func TestWithConfigReadsNothing(t *testing.T) {
 		"AWS_ENDPOINT_URL": "http://poison.invalid", "AWS_ENDPOINT_URL_LAMBDA": "http://poison.invalid",
 		"AWS_CA_BUNDLE": broken, "AWS_USE_FIPS_ENDPOINT": "maybe", "AWS_MAX_ATTEMPTS": "poison",
 	})
-	if _, err := awslambda.New(t.Context(), "algo"); err == nil {
+	if _, err := awslambda.New(t.Context(), "algo", awslambda.WithShards(1)); err == nil {
 		t.Fatal("the poison does not work: New succeeded without WithConfig")
 	}
 	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
@@ -181,7 +185,7 @@ func TestCABundle(t *testing.T) {
 		"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "eu-west-1",
 		"AWS_CA_BUNDLE": file(t, string(bundle)), "AWS_ENDPOINT_URL_LAMBDA": f.URL,
 	})
-	b, err := awslambda.New(t.Context(), "algo")
+	b, err := awslambda.New(t.Context(), "algo", awslambda.WithShards(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +242,7 @@ func TestNewErrors(t *testing.T) {
 		{"algo", options{awslambda.WithConfig(aws.Config{Region: "eu-west-1", HTTPClient: doer(nil), Credentials: aws.AnonymousCredentials{}}),
 			awslambda.WithHTTPTransport(func(*http.Transport) {})}, "no *http.Transport to tune"},
 	} {
-		b, err := awslambda.New(t.Context(), tt.function, tt.options...)
+		b, err := awslambda.New(t.Context(), tt.function, append(tt.options, awslambda.WithShards(1))...)
 		if err == nil || b != nil {
 			t.Errorf("New(%q) = %v, %v; want an error about %s", tt.function, b, err, tt.want)
 			continue
@@ -263,7 +267,7 @@ func TestLimits(t *testing.T) {
 		{[]awslambda.Option{good, awslambda.WithWorkers(7)}, func(l *lambdapool.Limits) { l.Workers = 7 }},
 		{[]awslambda.Option{good, awslambda.WithFunctionTimeout(3 * time.Second)}, func(l *lambdapool.Limits) { l.Timeout = 3 * time.Second }},
 	} {
-		b, err := awslambda.New(t.Context(), "algo", tt.options...)
+		b, err := awslambda.New(t.Context(), "algo", append(tt.options, awslambda.WithShards(1))...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -294,7 +298,7 @@ func TestHTTPClients(t *testing.T) {
 	invoke := func(client aws.HTTPClient) (string, error) {
 		cfg := f.config()
 		cfg.HTTPClient = client
-		b, err := awslambda.New(t.Context(), "algo", awslambda.WithConfig(cfg))
+		b, err := awslambda.New(t.Context(), "algo", awslambda.WithShards(1), awslambda.WithConfig(cfg))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -328,7 +332,7 @@ func TestConfigMiddleware(t *testing.T) {
 		fmt.Fprint(w, r.UserAgent())
 	}))
 	defer s.Close()
-	b, err := awslambda.New(t.Context(), "algo", awslambda.WithConfig(aws.Config{
+	b, err := awslambda.New(t.Context(), "algo", awslambda.WithShards(1), awslambda.WithConfig(aws.Config{
 		Region: "eu-west-1", BaseEndpoint: aws.String(s.URL), AppID: "my-application",
 		Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
 	}))

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -95,6 +96,11 @@ func TestNoConnection(t *testing.T) {
 		{"unknown authority", []awslambda.Option{awslambda.WithHTTPTransport(func(t *http.Transport) {
 			t.TLSClientConfig.RootCAs = nil
 		})}, true, "AWS_CA_BUNDLE"},
+		{"no file left", []awslambda.Option{awslambda.WithHTTPTransport(func(tr *http.Transport) {
+			tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+			}
+		})}, false, "ulimit -n"},
 		{"proxy refuses", []awslambda.Option{awslambda.WithHTTPTransport(func(tr *http.Transport) {
 			tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
 				return nil, errors.New("proxyconnect tcp: 407 Proxy Authentication Required")
@@ -230,7 +236,7 @@ func TestPayloadIsReturned(t *testing.T) {
 		if !ok {
 			t.Error("Invoke returned while its payload was being read")
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(3 * time.Minute):
 		t.Error("the payload was not written in pieces")
 	}
 }
@@ -276,7 +282,7 @@ func TestClose(t *testing.T) {
 	}
 	select {
 	case <-closed:
-	case <-time.After(10 * time.Second):
+	case <-time.After(3 * time.Minute):
 		t.Error("Close left the connection open")
 	}
 	e := f.fails(t, b, 0)

@@ -235,7 +235,10 @@ func TestEventWithoutAnswer(t *testing.T) {
 	arrived := make(chan struct{}, 1)
 	f := newFake(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		arrived <- struct{}{}
+		select {
+		case arrived <- struct{}{}:
+		default: // nobody waits for it any more
+		}
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
 	})
@@ -246,10 +249,17 @@ func TestEventWithoutAnswer(t *testing.T) {
 	if e := failure(t, nil, err); e.Outcome != unknown || !errors.Is(e, lambdapool.ErrCanceled) || !strings.Contains(e.Hint, "may be queued") {
 		t.Errorf("%v: outcome %v, hint %q", e, e.Outcome, e.Hint)
 	}
-	awslambda.SetGuardMargin(b, 30*time.Millisecond)
-	_, err = b.InvokeEvent(t.Context(), &lambdapool.Request{Payload: []byte(payload)})
-	if e := failure(t, nil, err); e.Outcome != unknown || !errors.Is(e, lambdapool.ErrTimeout) || !strings.Contains(e.Error(), "no answer within 30ms") {
-		t.Errorf("%v: outcome %v", e, e.Outcome)
+	for margin := 30 * time.Millisecond; ; margin *= 2 {
+		awslambda.SetGuardMargin(b, margin)
+		_, err = b.InvokeEvent(t.Context(), &lambdapool.Request{Payload: []byte(payload)})
+		e := failure(t, nil, err)
+		if e.Outcome == notRun && margin < time.Minute {
+			continue // it could not be sent in that time
+		}
+		if e.Outcome != unknown || !errors.Is(e, lambdapool.ErrTimeout) || !strings.Contains(e.Error(), "no answer within "+margin.String()) {
+			t.Errorf("%v: outcome %v", e, e.Outcome)
+		}
+		break
 	}
 }
 
@@ -263,7 +273,7 @@ func ExampleBackend_InvokeEvent() {
 	defer accepts.Close()
 
 	ctx := context.Background()
-	b, err := awslambda.New(ctx, "algorithms", awslambda.WithConfig(aws.Config{
+	b, err := awslambda.New(ctx, "algorithms", awslambda.WithShards(1), awslambda.WithConfig(aws.Config{
 		Region:       "eu-central-1",
 		BaseEndpoint: aws.String(accepts.URL),
 		Credentials:  credentials.NewStaticCredentialsProvider("AKID", "secret", ""),

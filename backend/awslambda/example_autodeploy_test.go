@@ -19,7 +19,7 @@ func ExampleWithAutoDeploy() {
 	}
 	b, err := awslambda.New(context.Background(), "demo",
 		awslambda.WithConfig(aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("id", "secret", "")}),
-		awslambda.WithAutoDeploy(deployer))
+		awslambda.WithAutoDeploy(deployer), awslambda.WithShards(1))
 	if err != nil {
 		fmt.Println(err)
 		return

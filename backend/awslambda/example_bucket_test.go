@@ -44,6 +44,16 @@ func ExampleLifecycleRule() {
 	//       },
 	//       "ID": "lambdapool-index",
 	//       "Status": "Enabled"
+	//     },
+	//     {
+	//       "Expiration": {
+	//         "Days": 31
+	//       },
+	//       "Filter": {
+	//         "Prefix": "team-a/mapreduce/"
+	//       },
+	//       "ID": "lambdapool-mapreduce",
+	//       "Status": "Enabled"
 	//     }
 	//   ]
 	// }

@@ -68,3 +68,19 @@ func ExampleWithProfile() {
 	fmt.Println(err)
 	// Output: lambdapool: open Lambda function "algorithms": WithProfile: empty profile (leave the option out to use the default one)
 }
+
+func ExampleWithShards() {
+	service := lambdaService()
+	defer service.Close()
+	b, err := awslambda.New(context.Background(), "algorithms",
+		awslambda.WithRegion("eu-central-1"), awslambda.WithEndpoint(service.URL), awslambda.WithStaticCredentials("AKIDEXAMPLE", "secret", ""),
+		awslambda.WithShards(10)) // algorithms, algorithms-1 … algorithms-9
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer b.Close()
+	limits := b.Limits()
+	fmt.Println(limits.Burst, "environments at once,", limits.Ramp, "more a second")
+	// Output: 10000 environments at once, 1000 more a second
+}

@@ -3,6 +3,7 @@ package awslambda
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -22,11 +23,30 @@ const (
 // A guard gives up on a call when its reply cannot come any more: the
 // function's timeout is over, and a margin. Without it a connection that was
 // lost without a trace would hold its call for ever.
+//
+// Where the transport can cancel a request by itself, a guard follows all calls with one timer:
+// their margins end in the order in which they were sent. Elsewhere it gives each a context of
+// its own, which costs nine allocations.
 type guard struct {
 	margin time.Duration
 	lookup func() time.Duration // the function's timeout; may block
 	once   sync.Once
 	limit  time.Duration
+
+	cancel func(*http.Request) // nil: by contexts
+
+	mu          sync.Mutex
+	first, last *followed
+	timer       *time.Timer // set while there is a first one
+}
+
+// A followed is a request in flight. Its zero value is not in flight.
+type followed struct {
+	prev, next *followed
+	request    *http.Request
+	since      time.Time
+	over       chan struct{} // closed when it has ended; nil until the margin is over
+	overdue    *noReplyError // why it was given up
 }
 
 // A noReplyError is the cause with which the guard cancels a call.
@@ -44,23 +64,117 @@ func (e *noReplyError) Error() string {
 // calls cost a timer and no request.
 func (g *guard) watch(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(g.margin, func() { g.expire(ctx, cancel) })
+	timer := time.AfterFunc(g.margin, func() {
+		g.expire(ctx.Done(), func(e *noReplyError) { cancel(e) })
+	})
 	return ctx, func() {
 		timer.Stop()
 		cancel(nil)
 	}
 }
 
-func (g *guard) expire(ctx context.Context, cancel context.CancelCauseFunc) {
+// expire runs when a call has lasted for the margin. It waits for what is left of the function's
+// timeout, and gives the call up then.
+func (g *guard) expire(over <-chan struct{}, giveUp func(*noReplyError)) {
 	start := time.Now()
 	g.once.Do(func() { g.limit = g.lookup() })
 	timer := time.NewTimer(g.limit - time.Since(start))
 	defer timer.Stop()
 	select {
-	case <-ctx.Done():
+	case <-over:
 	case <-timer.C:
-		cancel(&noReplyError{g.limit, g.margin})
+		giveUp(&noReplyError{g.limit, g.margin})
 	}
+}
+
+// follow gives r up when its reply is overdue. [guard.leave] ends that.
+func (g *guard) follow(f *followed, r *http.Request) {
+	f.request, f.since = r, time.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f.prev = g.last; f.prev != nil {
+		f.prev.next = f
+	} else {
+		g.first = f
+		g.ring(g.margin)
+	}
+	g.last = f
+}
+
+// leave takes a request out that has ended, whether it was followed or not, and returns why it
+// was given up, if it was.
+func (g *guard) leave(f *followed) *noReplyError {
+	if f.request == nil {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f.over == nil {
+		g.unlink(f)
+	} else {
+		close(f.over)
+	}
+	f.request = nil
+	return f.overdue
+}
+
+// unlink takes f out of those whose margin is not over. g.mu is held.
+func (g *guard) unlink(f *followed) {
+	if f.prev != nil {
+		f.prev.next = f.next
+	} else {
+		g.first = f.next
+	}
+	if f.next != nil {
+		f.next.prev = f.prev
+	} else {
+		g.last = f.prev
+	}
+	f.prev, f.next = nil, nil
+}
+
+// ring has the margins looked at after d. g.mu is held.
+func (g *guard) ring(d time.Duration) {
+	if g.timer == nil {
+		g.timer = time.AfterFunc(d, g.look)
+	} else {
+		g.timer.Reset(d)
+	}
+}
+
+// look finds the requests whose margin is over.
+func (g *guard) look() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.first != nil {
+		f := g.first
+		if left := g.margin - time.Since(f.since); left > 0 {
+			g.ring(left)
+			return
+		}
+		g.unlink(f)
+		f.over = make(chan struct{})
+		go g.late(f, f.request, f.over)
+	}
+}
+
+// late waits for what is left of the function's timeout, and cancels the request then.
+func (g *guard) late(f *followed, r *http.Request, over <-chan struct{}) {
+	g.expire(over, func(e *noReplyError) {
+		g.mu.Lock()
+		f.overdue = e
+		g.mu.Unlock()
+		again := time.NewTicker(time.Second) // the transport may not know it yet
+		defer again.Stop()
+		for {
+			g.cancel(r)
+			select {
+			case <-over:
+				return
+			case <-again.C:
+			}
+		}
+	})
 }
 
 // functionTimeout reads the timeout from the function's configuration, with

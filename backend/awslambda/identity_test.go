@@ -31,7 +31,7 @@ func TestCredentials(t *testing.T) {
 	open := func(p provider) *awslambda.Backend {
 		cfg := f.config()
 		cfg.Credentials = p
-		b, err := awslambda.New(t.Context(), "algo", awslambda.WithConfig(cfg))
+		b, err := awslambda.New(t.Context(), "algo", awslambda.WithShards(1), awslambda.WithConfig(cfg))
 		if err != nil {
 			t.Fatal(err)
 		}

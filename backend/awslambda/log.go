@@ -5,16 +5,16 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/driver"
 )
 
 // record logs one attempt: what it was and how it ended, nothing of what it said.
-func (b *Backend) record(ctx context.Context, what string, req *lambdapool.Request, resp *lambdapool.Response, ierr *lambdapool.InvokeError, took time.Duration) {
+func (b *Backend) record(ctx context.Context, what string, f *function, req *driver.Request, resp *driver.Response, ierr *driver.InvokeError, took time.Duration) {
 	if !b.log.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("function", b.target.short()),
+		slog.String("function", f.short()),
 		slog.Duration("took", took),
 		slog.Int("request_bytes", len(req.Payload)),
 	}
@@ -30,7 +30,7 @@ func (b *Backend) record(ctx context.Context, what string, req *lambdapool.Reque
 	default:
 		attrs = append(attrs,
 			slog.String("request_id", resp.RequestID),
-			slog.String("outcome", lambdapool.OutcomeRan.String()),
+			slog.String("outcome", driver.OutcomeRan.String()),
 			slog.String("version", resp.ExecutedVersion),
 			slog.Int("reply_bytes", len(resp.Payload)))
 	}

@@ -2,97 +2,67 @@ package awslambda
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/lambdapool/lambdapool"
+
+	"github.com/lambdapool/lambdapool/driver"
+	"github.com/lambdapool/lambdapool/internal/once"
 )
 
 const hintRunsOn = "the function runs on, and is billed, until it is done or its own timeout stops it"
 
 // lost classifies an attempt that ended without an answer. caller is the
-// context that Invoke was given, ctx the same within the guard.
-func (b *Backend) lost(caller, ctx context.Context, outcome lambdapool.Outcome, err error) *lambdapool.InvokeError {
-	e := &lambdapool.InvokeError{Outcome: outcome, Err: err}
-	var overdue *noReplyError
+// context that Invoke was given, and overdue why the guard has ended the attempt, if it has.
+func (b *Backend) lost(caller context.Context, overdue *noReplyError, outcome driver.Outcome, err error) *driver.InvokeError {
+	e := &driver.InvokeError{Outcome: outcome, Err: err}
 	switch {
 	case errors.Is(caller.Err(), context.Canceled):
-		e.Kind, e.Err = lambdapool.ErrCanceled, context.Canceled
+		e.Kind, e.Err = driver.ErrCanceled, context.Canceled
 	case caller.Err() != nil:
-		e.Kind, e.Err = lambdapool.ErrTimeout, caller.Err()
-	case errors.As(context.Cause(ctx), &overdue):
-		e.Kind, e.Err = lambdapool.ErrTimeout, overdue
+		e.Kind, e.Err = driver.ErrTimeout, caller.Err()
+	case overdue != nil:
+		e.Kind, e.Err = driver.ErrTimeout, overdue
 		e.Hint = hintReport
 		return e
-	case outcome == lambdapool.OutcomeUnknown:
-		e.Kind, e.Hint = lambdapool.ErrUnknownOutcome, hintReport
-		e.Err = fmt.Errorf("connection lost: %w", unquoted(err))
+	case outcome == driver.OutcomeUnknown:
+		e.Kind, e.Hint = driver.ErrUnknownOutcome, hintReport
+		e.Err = fmt.Errorf("connection lost: %w", once.Unquoted(err))
 		return e
 	default:
-		b.unreachable(e, err)
+		once.Unreachable(e, b.template.url.Host, err, b.reached.Load(), b.hints())
 		return e
 	}
-	if outcome != lambdapool.OutcomeNotRun {
+	if outcome != driver.OutcomeNotRun {
 		e.Hint = hintRunsOn
 	}
 	return e
 }
 
-// unquoted is err without what it quotes: net/http repeats an answer that it
-// does not understand, and that may be a result.
-func unquoted(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err // it quotes the URL only
+// hints are for those who found no connection.
+func (b *Backend) hints() once.Hints {
+	return once.Hints{
+		NoHost:      fmt.Sprintf("check the region %q and the endpoint", b.template.signer.region),
+		Certificate: "if a proxy or an own certificate authority is in use, set AWS_CA_BUNDLE",
+		NoTLS:       "the endpoint does not speak TLS: http instead of https?",
+		Otherwise:   "check the network, the proxy and the endpoint",
 	}
-	if text, _, quoted := strings.Cut(err.Error(), `"`); quoted {
-		return errors.New(text + "…")
-	}
-	return err
-}
-
-// unreachable explains an attempt that found no connection. What looks like a
-// wrong setting is permanent, unless the setting has worked before.
-func (b *Backend) unreachable(e *lambdapool.InvokeError, err error) {
-	host := b.template.url.Host
-	e.Err = fmt.Errorf("no connection to %s: %w", host, err)
-	var (
-		dns    *net.DNSError
-		cert   *tls.CertificateVerificationError
-		record tls.RecordHeaderError
-	)
-	switch {
-	case errors.As(err, &dns) && dns.IsNotFound:
-		e.Hint = fmt.Sprintf("check the region %q and the endpoint", b.template.region)
-	case errors.As(err, &cert):
-		e.Hint = "if a proxy or an own certificate authority is in use, set AWS_CA_BUNDLE"
-	case errors.As(err, &record):
-		e.Hint = "the endpoint does not speak TLS: http instead of https?"
-	default:
-		e.Hint = "check the network, the proxy and the endpoint"
-		return
-	}
-	e.Permanent = !b.reached.Load()
 }
 
 // cut classifies an answer that ended early, of which only the header is known.
-func (b *Backend) cut(caller, ctx context.Context, resp *http.Response, err error) *lambdapool.InvokeError {
-	var e *lambdapool.InvokeError
+func (b *Backend) cut(caller context.Context, overdue *noReplyError, resp *http.Response, err error) *driver.InvokeError {
+	var e *driver.InvokeError
 	switch {
-	case judge(resp.StatusCode, "").outcome == lambdapool.OutcomeNotRun:
+	case judge(resp.StatusCode, "").outcome == driver.OutcomeNotRun:
 		// The refusal stands, even if its explanation is lost.
 		e = b.refused(resp, nil, aws.Credentials{})
-	case errors.Is(err, errBodyTooLong):
-		e = &lambdapool.InvokeError{Kind: lambdapool.ErrTooLarge, Err: err, Permanent: true,
+	case errors.Is(err, once.ErrTooLong):
+		e = &driver.InvokeError{Kind: driver.ErrTooLarge, Err: err, Permanent: true,
 			Hint: "is this Lambda that answers?"}
 	default:
-		e = b.lost(caller, ctx, lambdapool.OutcomeUnknown, fmt.Errorf("HTTP %d answer cut short: %w", resp.StatusCode, err))
+		e = b.lost(caller, overdue, driver.OutcomeUnknown, fmt.Errorf("HTTP %d answer cut short: %w", resp.StatusCode, err))
 	}
 	e.RequestID = requestID(resp.Header)
 	e.LogTail = logTail(resp.Header)

@@ -23,6 +23,7 @@ var (
 	qualifierPattern = regexp.MustCompile(`^(?:\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9_-]{1,128})$`)
 )
 
+// parseTarget takes a name apart. What Lambda would refuse is refused here, before a request.
 func parseTarget(s string) (target, error) {
 	m := targetPattern.FindStringSubmatchIndex(s)
 	if m == nil {

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/driver"
 )
 
 // This file is the table of what Lambda's answers mean: whether the function
@@ -17,7 +17,7 @@ import (
 
 // A verdict is what one answer of the platform means.
 type verdict struct {
-	outcome   lambdapool.Outcome
+	outcome   driver.Outcome
 	kind      error
 	permanent bool
 	private   bool // the service's message may quote the request: it is not repeated
@@ -38,30 +38,30 @@ const (
 
 // The verdicts that several rows share.
 var (
-	unknown = verdict{kind: lambdapool.ErrUnknownOutcome, hint: hintReport}
+	unknown = verdict{kind: driver.ErrUnknownOutcome, hint: hintReport}
 
-	throttled = verdict{outcome: lambdapool.OutcomeNotRun, kind: lambdapool.ErrThrottled,
+	throttled = verdict{outcome: driver.OutcomeNotRun, kind: driver.ErrThrottled,
 		hint: "lower the number of workers, or raise the concurrency limit"}
-	denied = verdict{outcome: lambdapool.OutcomeNotRun, kind: lambdapool.ErrAccessDenied, permanent: true,
+	denied = verdict{outcome: driver.OutcomeNotRun, kind: driver.ErrAccessDenied, permanent: true,
 		hint: "the caller needs lambda:InvokeFunction on this function"}
-	unsigned = verdict{outcome: lambdapool.OutcomeNotRun, kind: lambdapool.ErrAccessDenied, permanent: true,
+	unsigned = verdict{outcome: driver.OutcomeNotRun, kind: driver.ErrAccessDenied, permanent: true,
 		private: true, hint: hintCredentials}
-	tooLarge = verdict{outcome: lambdapool.OutcomeNotRun, kind: lambdapool.ErrTooLarge, permanent: true,
+	tooLarge = verdict{outcome: driver.OutcomeNotRun, kind: driver.ErrTooLarge, permanent: true,
 		hint: hintTooLarge}
-	notFound = verdict{outcome: lambdapool.OutcomeNotRun, kind: lambdapool.ErrFunctionNotFound, permanent: true,
+	notFound = verdict{outcome: driver.OutcomeNotRun, kind: driver.ErrFunctionNotFound, permanent: true,
 		hint: "check name, qualifier, account and region, or deploy the function"}
-	malformed = verdict{outcome: lambdapool.OutcomeNotRun, kind: lambdapool.ErrBadArguments, permanent: true,
+	malformed = verdict{outcome: driver.OutcomeNotRun, kind: driver.ErrBadArguments, permanent: true,
 		private: true}
 )
 
 // broken is an environment that somebody must repair before it can start.
 func broken(hint string) verdict {
-	return verdict{outcome: lambdapool.OutcomeNotRun, kind: lambdapool.ErrAgentCrashed, permanent: true, hint: hint}
+	return verdict{outcome: driver.OutcomeNotRun, kind: driver.ErrAgentCrashed, permanent: true, hint: hint}
 }
 
 // starting is an environment that could not start now, but may soon.
 func starting(hint string) verdict {
-	return verdict{outcome: lambdapool.OutcomeNotRun, kind: lambdapool.ErrAgentCrashed, hint: hint}
+	return verdict{outcome: driver.OutcomeNotRun, kind: driver.ErrAgentCrashed, hint: hint}
 }
 
 // hinted is v with a more precise hint.
@@ -149,13 +149,13 @@ var byCode = map[string]verdict{
 
 	// Nobody knows.
 	"ServiceException": unknown,
-	"EFSIOException":   {kind: lambdapool.ErrAgentCrashed, hint: hintMount},
+	"EFSIOException":   {kind: driver.ErrAgentCrashed, hint: hintMount},
 }
 
 // byStatus decides where the code is in no table, as when a proxy answers.
 var byStatus = map[int]verdict{
 	http.StatusUnauthorized:          unsigned,
-	http.StatusForbidden:             {outcome: lambdapool.OutcomeNotRun, kind: lambdapool.ErrAccessDenied, permanent: true, private: true, hint: denied.hint},
+	http.StatusForbidden:             {outcome: driver.OutcomeNotRun, kind: driver.ErrAccessDenied, permanent: true, private: true, hint: denied.hint},
 	http.StatusNotFound:              notFound.hinted("check the endpoint, and name, account and region of the function"),
 	http.StatusRequestEntityTooLarge: tooLarge,
 	http.StatusTooManyRequests:       throttled,
@@ -201,11 +201,11 @@ type failureRow struct {
 var byFailure = []failureRow{
 	{"reply too large",
 		func(f failure) bool { return f.Type == "Function.ResponseSizeTooLarge" },
-		verdict{outcome: lambdapool.OutcomeRan, kind: lambdapool.ErrTooLarge, permanent: true,
+		verdict{outcome: driver.OutcomeRan, kind: driver.ErrTooLarge, permanent: true,
 			hint: "return less per call, or let large payloads travel through S3"}},
 	{"out of memory while starting",
 		func(f failure) bool { return f.report.initFailed && f.outOfMemory() },
-		verdict{outcome: lambdapool.OutcomeNotRun, kind: lambdapool.ErrOutOfMemory, permanent: true,
+		verdict{outcome: driver.OutcomeNotRun, kind: driver.ErrOutOfMemory, permanent: true,
 			hint: "raise the function's memory"}},
 	{"cannot start",
 		failure.unusable,
@@ -215,33 +215,32 @@ var byFailure = []failureRow{
 		broken("the agent does not get as far as taking a call: " + hintLog)},
 	{"timed out",
 		failure.timedOut,
-		verdict{outcome: lambdapool.OutcomeRan, kind: lambdapool.ErrTimeout,
+		verdict{outcome: driver.OutcomeRan, kind: driver.ErrTimeout,
 			hint: "raise the function's timeout, or send less per call"}},
 	{"out of memory",
 		failure.outOfMemory,
-		verdict{outcome: lambdapool.OutcomeRan, kind: lambdapool.ErrOutOfMemory,
+		verdict{outcome: driver.OutcomeRan, kind: driver.ErrOutOfMemory,
 			hint: "raise the function's memory, or send less per call"}},
 	{"crashed",
 		failure.exited,
-		verdict{outcome: lambdapool.OutcomeRan, kind: lambdapool.ErrAgentCrashed,
+		verdict{outcome: driver.OutcomeRan, kind: driver.ErrAgentCrashed,
 			hint: "the agent's process ended during the call: " + hintLog}},
 	{"platform",
 		failure.platform,
-		verdict{kind: lambdapool.ErrAgentCrashed, hint: hintLog}},
+		verdict{kind: driver.ErrAgentCrashed, hint: hintLog}},
 	{"foreign runtime",
 		func(f failure) bool { return f.Type != "" || f.Message != "" },
-		verdict{outcome: lambdapool.OutcomeRan, kind: lambdapool.ErrDecode, permanent: true, private: true,
+		verdict{outcome: driver.OutcomeRan, kind: driver.ErrDecode, permanent: true, private: true,
 			hint: "is this function a lambdapool agent?"}},
 	{"unreadable",
 		func(failure) bool { return true },
 		unknown},
 }
 
-// outOfMemory says whether the agent ended at its memory limit: the kernel kills
-// it there, or the runtime gives up just below.
+// outOfMemory says whether the agent ended at its memory limit: the kernel kills it there, or
+// the runtime gives up just below. That it was killed is not enough: others do that too.
 func (f failure) outOfMemory() bool {
-	return f.Type == "Runtime.OutOfMemory" || f.exited() &&
-		(strings.Contains(f.Message, "signal: killed") || f.report.memory > 0 && f.report.peak >= f.report.memory)
+	return f.Type == "Runtime.OutOfMemory" || f.exited() && f.report.memory > 0 && f.report.peak >= f.report.memory
 }
 
 // unusable says whether the agent's process could not be started at all.

@@ -58,7 +58,10 @@ func (r *report) text(line string) {
 		if !ok {
 			continue
 		}
-		number, unit, _ := strings.Cut(value, " ")
+		number, unit, ok := strings.Cut(value, " ")
+		if !ok {
+			continue // an id: the error of reading it as a number would be two allocations for each call
+		}
 		n, err := strconv.ParseFloat(number, 64)
 		if err != nil || n < 0 {
 			continue
@@ -112,10 +115,12 @@ func (r *report) json(line string, initPhase *string) {
 	}
 }
 
+// milliseconds is a duration as Lambda writes it.
 func milliseconds(n float64) time.Duration {
 	return time.Duration(clamp(n, 1e9) * float64(time.Millisecond))
 }
 
+// megabytes is memory as Lambda counts it: an MB is 1,048,576 bytes.
 func megabytes(n float64) int64 { return int64(clamp(n, 1e9)) << 20 }
 
 // clamp brings a number from the network between 0 and most; NaN becomes 0.

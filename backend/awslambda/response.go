@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,8 +19,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	smithy "github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-	"github.com/lambdapool/lambdapool"
+
 	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/driver"
+	"github.com/lambdapool/lambdapool/internal/once"
 )
 
 // maxBody is more than any answer of Lambda: what is longer is not one.
@@ -34,29 +36,6 @@ const (
 	headerVersion       = "X-Amz-Executed-Version"
 )
 
-var errBodyTooLong = fmt.Errorf("the answer is longer than %d bytes", codec.MaxReply)
-
-// readBody reads the whole body and closes it. A body that ends before its
-// Content-Length, or before its last chunk, is an error.
-func readBody(resp *http.Response) ([]byte, error) {
-	defer resp.Body.Close()
-	n := resp.ContentLength
-	if n > maxBody {
-		return nil, errBodyTooLong
-	}
-	if n >= 0 {
-		data := make([]byte, n)
-		_, err := io.ReadFull(resp.Body, data)
-		return data, err
-	}
-	var buf bytes.Buffer
-	m, err := buf.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
-	if m > maxBody {
-		err = errBodyTooLong
-	}
-	return buf.Bytes(), err
-}
-
 // requestID is Lambda's id of the invocation, under any of the names in use.
 func requestID(h http.Header) string {
 	for _, name := range []string{"X-Amzn-Requestid", "X-Amz-Request-Id", "X-Amz-Requestid"} {
@@ -68,10 +47,10 @@ func requestID(h http.Header) string {
 }
 
 // answered turns a complete 200 into a response, or into the failure that it reports.
-func (b *Backend) answered(resp *http.Response, data []byte) (*lambdapool.Response, *lambdapool.InvokeError) {
+func (b *Backend) answered(resp *http.Response, data []byte) (*driver.Response, *driver.InvokeError) {
 	tail := logTail(resp.Header)
 	rep := parseReport(tail)
-	out := &lambdapool.Response{
+	out := &driver.Response{
 		Payload:         data,
 		RequestID:       requestID(resp.Header),
 		ExecutedVersion: resp.Header.Get(headerVersion),
@@ -80,6 +59,7 @@ func (b *Backend) answered(resp *http.Response, data []byte) (*lambdapool.Respon
 		Init:            rep.init,
 		MemoryLimit:     rep.memory,
 		MemoryPeak:      rep.peak,
+		LogTail:         tail,
 	}
 	if resp.Header.Get(headerFunctionError) == "" {
 		return out, nil
@@ -90,7 +70,7 @@ func (b *Backend) answered(resp *http.Response, data []byte) (*lambdapool.Respon
 	}
 	out.Payload = nil
 	row := f.row()
-	return nil, &lambdapool.InvokeError{
+	return nil, &driver.InvokeError{
 		Outcome:   row.outcome,
 		Kind:      row.kind,
 		Err:       f.cause(row),
@@ -104,12 +84,22 @@ func (b *Backend) answered(resp *http.Response, data []byte) (*lambdapool.Respon
 
 // logTail is the end of the function's log, or nothing.
 func logTail(h http.Header) string {
-	tail, err := base64.StdEncoding.DecodeString(h.Get(headerLogResult))
+	encoded := h.Get(headerLogResult)
+	if encoded == "" {
+		return ""
+	}
+	buf := tails.Get().(*[]byte)
+	defer tails.Put(buf)
+	tail, err := base64.StdEncoding.AppendDecode((*buf)[:0], []byte(encoded))
 	if err != nil {
 		return "" // it only adds to what is known
 	}
+	*buf = tail
 	return strings.ToValidUTF8(string(tail), "\uFFFD")
 }
+
+// tails are buffers for log tails, of which Lambda sends 4 KB at most.
+var tails = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
 // cause describes the failure with the facts at hand.
 func (f failure) cause(row failureRow) error {
@@ -119,11 +109,11 @@ func (f failure) cause(row failureRow) error {
 		text.WriteString("the function failed without saying how")
 	case row.private:
 		// The message is the function's: it may quote arguments.
-		fmt.Fprintf(&text, "the function answered with a %q of its own runtime", clip(f.Type))
+		fmt.Fprintf(&text, "the function answered with a %q of its own runtime", once.Clip(f.Type))
 	case f.Type == "":
-		text.WriteString(clip(f.Message))
+		text.WriteString(once.Clip(f.Message))
 	default:
-		fmt.Fprintf(&text, "%s: %s", clip(f.Type), clip(f.Message))
+		fmt.Fprintf(&text, "%s: %s", once.Clip(f.Type), once.Clip(f.Message))
 	}
 	if facts := f.report.facts(); facts != "" {
 		fmt.Fprintf(&text, " [%s]", facts)
@@ -146,15 +136,6 @@ func (r report) facts() string {
 		facts = append(facts, fmt.Sprintf("start took %v", r.init))
 	}
 	return strings.Join(facts, ", ")
-}
-
-// clip bounds text that comes from the network.
-func clip(s string) string {
-	const most = 400
-	if len(s) > most {
-		s = s[:most] + "…"
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
 // An errorReader reads error answers with the SDK's own deserialiser.
@@ -185,7 +166,7 @@ func (e *statusError) Error() string { return e.text }
 func (e *statusError) Unwrap() error { return e.api }
 
 // refused classifies a complete answer other than 200.
-func (b *Backend) refused(resp *http.Response, data []byte, creds aws.Credentials) *lambdapool.InvokeError {
+func (b *Backend) refused(resp *http.Response, data []byte, creds aws.Credentials) *driver.InvokeError {
 	code, message, reason := "", "", ""
 	api := b.protocol.read(resp, data)
 	if api != nil && api.ErrorCode() != "UnknownError" {
@@ -195,30 +176,30 @@ func (b *Backend) refused(resp *http.Response, data []byte, creds aws.Credential
 		reason = string(throttle.Reason)
 	}
 	v := judge(resp.StatusCode, code)
-	e := &lambdapool.InvokeError{
+	e := &driver.InvokeError{
 		Outcome:    v.outcome,
 		Kind:       v.kind,
 		Permanent:  v.permanent,
-		Reason:     clip(reason),
-		RetryAfter: retryAfter(resp.Header, b.clock.now()),
+		Reason:     once.Clip(reason),
+		RetryAfter: once.RetryAfter(resp.Header, b.clock.now()),
 		RequestID:  requestID(resp.Header),
 		Hint:       v.hint,
 	}
 	status := &statusError{text: fmt.Sprintf("HTTP %d", resp.StatusCode)}
 	if code != "" {
-		status.text = fmt.Sprintf("%s (%s)", clip(code), status.text)
+		status.text = fmt.Sprintf("%s (%s)", once.Clip(code), status.text)
 	}
 	if reason != "" {
-		status.text += ": " + clip(reason)
+		status.text += ": " + once.Clip(reason)
 	}
 	if !v.private {
 		status.api = api
 		if message != "" {
-			status.text += ": " + clip(message)
+			status.text += ": " + once.Clip(message)
 		}
 	}
 	e.Err = status
-	if errors.Is(v.kind, lambdapool.ErrAccessDenied) {
+	if errors.Is(v.kind, driver.ErrAccessDenied) {
 		b.reconsider(e, resp, creds)
 	}
 	return e
@@ -226,7 +207,7 @@ func (b *Backend) refused(resp *http.Response, data []byte, creds aws.Credential
 
 // reconsider tells a refusal that time explains from one that lasts: the
 // clocks differ, or temporary credentials ran out on their way.
-func (b *Backend) reconsider(e *lambdapool.InvokeError, resp *http.Response, creds aws.Credentials) {
+func (b *Backend) reconsider(e *driver.InvokeError, resp *http.Response, creds aws.Credentials) {
 	if skew, ok := b.clock.learn(resp.Request, resp.Header); ok {
 		e.Permanent = false
 		e.Hint = fmt.Sprintf("this machine's clock differs from Lambda's by %v; from now on requests are signed with Lambda's", skew)
@@ -239,17 +220,4 @@ func (b *Backend) reconsider(e *lambdapool.InvokeError, resp *http.Response, cre
 			e.Permanent = false
 		}
 	}
-}
-
-// retryAfter reads Retry-After, in seconds or as a date.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	const most = time.Hour // a wish beyond it is a mistake
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	var d time.Duration
-	if seconds, err := strconv.ParseFloat(v, 64); err == nil {
-		d = time.Duration(clamp(seconds, most.Seconds()) * float64(time.Second))
-	} else if at, err := http.ParseTime(v); err == nil {
-		d = at.Sub(now)
-	}
-	return max(0, min(d, most))
 }

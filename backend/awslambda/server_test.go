@@ -62,7 +62,7 @@ func newFake(t *testing.T, handle http.HandlerFunc) *fakeLambda {
 // open makes a backend for the fake.
 func (f *fakeLambda) open(t *testing.T, opts ...awslambda.Option) *awslambda.Backend {
 	t.Helper()
-	opts = append([]awslambda.Option{awslambda.WithConfig(f.config())}, opts...)
+	opts = append([]awslambda.Option{awslambda.WithConfig(f.config()), awslambda.WithShards(1)}, opts...)
 	b, err := awslambda.New(t.Context(), "algorithms", opts...)
 	if err != nil {
 		t.Fatal(err)

@@ -1,26 +1,3 @@
-// Package backendtest holds the conformance suite that every backend passes:
-// what an executor may expect of one, as tests.
-//
-// A backend's test calls [Run] with a function that opens it. Where the agent is
-// another process of the same test binary, TestMain must let it be one:
-//
-//	func TestMain(m *testing.M) {
-//		agent.Main()
-//		os.Exit(m.Run())
-//	}
-//
-//	func TestConformance(t *testing.T) {
-//		backendtest.Run(t, func(t *testing.T) lambdapool.Backend {
-//			b, err := local.New(local.WithTimeout(3 * time.Second))
-//			…
-//			t.Cleanup(func() { b.Close() })
-//			return b
-//		}, backendtest.Isolated())
-//	}
-//
-// Importing the package registers the functions that the suite calls, under
-// names that begin with "backendtest.", in lambdapool.DefaultRegistry. The agent
-// must serve that registry.
 package backendtest
 
 import (
@@ -33,32 +10,64 @@ import (
 	"github.com/lambdapool/lambdapool/codec"
 )
 
-// patience is when a test gives up on what should have happened long before.
-const patience = 30 * time.Second
+// patience is when a test gives up on what should have happened long before. It is long because a
+// busy machine is no reason to fail; a case that works never waits for it.
+const patience = 3 * time.Minute
 
-// An Option says what a backend is capable of.
+// An Option says what a backend is capable of beyond what every backend must do. Without options
+// only the demands on all backends are checked.
 type Option func(*suite)
 
-// Isolated says that functions run in processes of their own, with a memory
-// limit and a timeout that are enforced. The suite then lets functions exit,
-// freeze their process and exhaust its memory. Open the backend with a timeout
-// of a few seconds, ten at most, and little memory: both are waited for.
+// Isolated says that functions run in processes of their own, with a memory limit and a timeout
+// that the platform enforces. The suite then lets a function exit, freeze its process and exhaust
+// its memory, and demands that each costs its own call and nothing else.
+//
+// Give it for a platform that kills what it runs, as Lambda does. Do not give it for agents that
+// are this process, as inproc's are: the exit would end the tests.
+//
+// Open the backend with a timeout of a few seconds, ten at most, since a frozen function is waited
+// for until then. Give it little memory, since three times as much is filled. The agent must find
+// its memory in megabytes in AWS_LAMBDA_FUNCTION_MEMORY_SIZE.
 func Isolated() Option { return func(s *suite) { s.isolated = true } }
+
+// ReplacesAgents says that the platform starts another agent when one ends by itself, with status 0, as platforms do.
+// The suite then has agents end after so many calls (agent.MaxCallsPerAgent), and demands that no call is lost.
+// [Isolated] says it too. Do not give it for agents that are this process, or that nobody starts again.
+func ReplacesAgents() Option { return func(s *suite) { s.replaces = true } }
+
+// WithoutStore says that the backend has no object store. The cases of what needs one then demand that users are told so. Without
+// this option a backend that has none fails.
+func WithoutStore() Option { return func(s *suite) { s.storeless = true } }
+
+// WithoutNested says that functions cannot call on the pool that they run in, as far as this client and its agents go. The suite
+// then demands that they are told so. Without this option [RunNested] is a part of the suite.
+func WithoutNested() Option { return func(s *suite) { s.nestless = true } }
 
 // suite is one run over one backend.
 type suite struct {
-	open     func(*testing.T) lambdapool.Backend
-	isolated bool
+	open                                    func(*testing.T) lambdapool.Backend
+	isolated, replaces, storeless, nestless bool
 }
 
-// Run runs the suite as subtests of t. open returns a backend that is not used
-// by anyone else, and has it closed when its t ends; where the backend has a
-// Close method, closing it twice must do no harm. Run opens backends one after
-// the other.
+// Run checks a backend, as subtests of t, and returns when all have ended. A full run takes seconds
+// where functions start at once; the longest wait is for the timeout of [Isolated].
+//
+// open returns a backend that is not used by anyone else, and has it closed when its t ends. Run
+// calls it once for each group of cases, one after the other. The agents must serve
+// lambdapool.DefaultRegistry.
+//
+// What else the backend is decides what is checked, beside the options. With a Close method it is
+// closed in the middle of its work, and twice. With a store, large payloads go through it, and
+// functions read and write objects there. With a store and InvokeEvent, [RunDetached] is a part of it;
+// without, that case passes at once. A backend has a store and lets functions call, or an option says
+// that it does not: [WithoutStore], [WithoutNested].
 func Run(t *testing.T, open func(t *testing.T) lambdapool.Backend, opts ...Option) {
 	t.Helper()
 	s := &suite{open: open}
-	for _, opt := range opts {
+	for i, opt := range opts {
+		if opt == nil {
+			t.Fatalf("backendtest.Run: option %d is nil", i)
+		}
 		opt(s)
 	}
 	// Cases that leave the backend as they found it share one.
@@ -84,6 +93,11 @@ func Run(t *testing.T, open func(t *testing.T) lambdapool.Backend, opts ...Optio
 			{"RequestSize", testRequestSize},
 			{"ReplySize", testReplySize},
 			{"LargePayloads", testLargePayloads},
+			{"ReplyForms", testReplyForms},
+			{"Store", s.testStore},
+			{"Splits", testSplits},
+			{"Shared", testShared},
+			{"Jobs", testJobs},
 			{"DeadlineTravels", testDeadlineTravels},
 			{"Timeouts", testTimeouts},
 			{"AgentTimeouts", testAgentTimeouts},
@@ -92,10 +106,21 @@ func Run(t *testing.T, open func(t *testing.T) lambdapool.Backend, opts ...Optio
 			{"CancelInvoke", testCancelInvoke},
 			{"ContextValues", testContextValues},
 			{"Concurrent", testConcurrent},
+			{"OnStart", testOnStart},
 		} {
 			t.Run(c.name, func(t *testing.T) { c.run(t, b) })
 		}
 	})
+	t.Run("Nested", func(t *testing.T) {
+		if b := open(t); s.nestless {
+			testNoNested(t, b)
+		} else {
+			RunNested(t, b)
+		}
+	})
+	if s.isolated || s.replaces {
+		t.Run("MaxCallsPerAgent", func(t *testing.T) { testMaxCallsPerAgent(t, open(t)) })
+	}
 	t.Run("CloseExecutor", s.testCloseExecutor)
 	t.Run("CloseBackend", s.testCloseBackend)
 	t.Run("Detached", func(t *testing.T) {
@@ -131,7 +156,8 @@ func short(t *testing.T) context.Context {
 	return ctx
 }
 
-// works checks that the backend is fit for another call.
+// works checks that the backend is fit for another call. Most cases end with it: what a caller does
+// wrong, or a function, must not cost those who come after.
 func works(t *testing.T, e *lambdapool.Executor) {
 	t.Helper()
 	if got, err := lambdapool.Call(short(t), e, echoInt, 7); err != nil || got != 7 {
@@ -139,7 +165,8 @@ func works(t *testing.T, e *lambdapool.Executor) {
 	}
 }
 
-// items makes the wire form of a call of a registered function.
+// items makes the wire form of a call of a registered function: one request, with an item for each
+// of args.
 func items(t *testing.T, name string, args ...any) *codec.Request {
 	t.Helper()
 	f, ok := lambdapool.DefaultRegistry.Lookup(name)
@@ -153,7 +180,8 @@ func items(t *testing.T, name string, args ...any) *codec.Request {
 	return req
 }
 
-// send carries a request in its wire form to the agent and back.
+// send carries a request in its wire form to the agent and back. It is for what the executor would
+// not send, or would hide.
 func send(t *testing.T, b lambdapool.Backend, req *codec.Request) *codec.Reply {
 	t.Helper()
 	payload, err := codec.EncodeRequest(req)
@@ -171,8 +199,8 @@ func send(t *testing.T, b lambdapool.Backend, req *codec.Request) *codec.Reply {
 	return reply
 }
 
-// deliver invokes b itself, without an executor. A backend may be busy with what
-// an earlier case has abandoned; then it is asked again.
+// deliver invokes b itself, without an executor. A backend may be busy with what an earlier case
+// has abandoned; then it is asked again.
 func deliver(t *testing.T, b lambdapool.Backend, payload []byte) (*lambdapool.Response, error) {
 	t.Helper()
 	ctx := short(t)

@@ -7,7 +7,8 @@ import (
 	"github.com/lambdapool/lambdapool"
 )
 
-// A counter is a backend that counts what is sent to the one inside.
+// A counter is a backend that counts what is sent to the one inside. It shows that a call which
+// cannot succeed was never sent: an invocation costs money and time.
 type counter struct {
 	lambdapool.Backend
 

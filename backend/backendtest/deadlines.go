@@ -11,6 +11,13 @@ import (
 	"github.com/lambdapool/lambdapool/codec"
 )
 
+// testDeadlineTravels demands that a function sees the time that is left to its call, by its
+// context's deadline. It must see the shortest of the context given to the call, WithTimeout, and
+// the platform's timeout less what the agent needs to answer.
+//
+// A function that sees no deadline, or the platform's own, works on until it is killed. Then the
+// caller gets a timeout without a value, the time is billed in vain, and what the function could
+// have returned early is lost. The same happens to all items that share the invocation.
 func testDeadlineTravels(t *testing.T, b lambdapool.Backend) {
 	e := executor(t, b)
 	free, err := lambdapool.Call(t.Context(), e, left, struct{}{})
@@ -20,6 +27,8 @@ func testDeadlineTravels(t *testing.T, b lambdapool.Backend) {
 	if limit := b.Limits().Timeout; limit > 0 && (free <= 0 || free >= limit) {
 		t.Errorf("a function has %v under a timeout of %v; want less, so that it can answer", free, limit)
 	}
+	// Half of what a call has by itself, so that this bound is the shortest and must be the one
+	// that the function sees.
 	within := min(free, patience) / 2
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
@@ -32,7 +41,12 @@ func testDeadlineTravels(t *testing.T, b lambdapool.Backend) {
 	}
 }
 
-// testTimeouts ends calls by the caller's clock, whatever the function does.
+// testTimeouts demands that a call ends by the caller's clock, with ErrTimeout and
+// context.DeadlineExceeded, whether the function heeds its context or not. A backend whose Invoke
+// waits for the function would keep its worker, so that a few stuck functions stop a whole pool.
+//
+// A call whose time was up before it began must say that nothing ran: whoever reads that may repeat
+// it without a thought.
 func testTimeouts(t *testing.T, b lambdapool.Backend) {
 	const brief = 50 * time.Millisecond
 	const long = 500 * time.Millisecond
@@ -48,6 +62,7 @@ func testTimeouts(t *testing.T, b lambdapool.Backend) {
 		poolError(t, err, lambdapool.ErrTimeout, fn.Name())
 	}
 	e := executor(t, b)
+	// A deadline in the past: the call must not be sent, and must say that it was not.
 	ctx, cancel := context.WithTimeout(t.Context(), -1)
 	defer cancel()
 	_, err := lambdapool.Call(ctx, e, echoInt, 1)
@@ -57,19 +72,24 @@ func testTimeouts(t *testing.T, b lambdapool.Backend) {
 	works(t, e)
 }
 
-// testAgentTimeouts looks at the agent's own clock: it answers for its functions
-// when their time is up, and what was finished until then is not lost.
+// testAgentTimeouts looks at the agent's own clock, which a request sets by Remaining. The agent
+// must answer when the time is up, even if functions ignore their context; the values that are
+// there must be in that answer, and each item that is not must say why.
+//
+// A backend that keeps the answer back, or has the agent killed first, loses items that were
+// computed and paid for. The one that was slow would take its neighbors with it.
 func testAgentTimeouts(t *testing.T, b lambdapool.Backend) {
-	const brief = 100 * time.Millisecond
 	for _, tt := range []struct {
-		fn, says string
-		long     time.Duration
+		fn, says    string
+		brief, long time.Duration
 	}{
-		{"backendtest.Wait", "deadline exceeded", patience},
-		{"backendtest.IgnoreContext", "ignores its context", 2 * time.Second},
+		// A quarter of the time is the margin in which a function can return. A slow machine
+		// needs some for that.
+		{"backendtest.Wait", "deadline exceeded", 2 * time.Second, patience},
+		{"backendtest.IgnoreContext", "ignores its context", time.Second, 5 * time.Second},
 	} {
 		req := items(t, tt.fn, time.Duration(0), tt.long, tt.long)
-		req.Remaining, req.Parallel = brief, 2
+		req.Remaining, req.Parallel = tt.brief, 3
 		began := time.Now()
 		reply := send(t, b, req)
 		if took := time.Since(began); took >= tt.long {
@@ -90,9 +110,13 @@ func testAgentTimeouts(t *testing.T, b lambdapool.Backend) {
 	works(t, executor(t, b))
 }
 
+// testCancelQueued demands that a call which is canceled while it waits for a worker is never sent,
+// and says so by OutcomeNotRun. That is the executor's part. It is checked over a backend because
+// users cancel to save what the platform would bill.
 func testCancelQueued(t *testing.T, b lambdapool.Backend) {
 	counted := &counter{Backend: b}
 	e := executor(t, counted, lambdapool.WithWorkers(1))
+	// It holds the only worker, so the next two wait.
 	first := lambdapool.Submit(short(t), e, wait, 300*time.Millisecond)
 	queued := lambdapool.Submit(short(t), e, wait, time.Duration(0))
 	ctx, cancel := context.WithCancel(short(t))
@@ -119,6 +143,10 @@ func testCancelQueued(t *testing.T, b lambdapool.Backend) {
 	}
 }
 
+// testCancelRunning demands that Cancel ends a call at once for its caller although the function
+// runs on, and that the backend serves the next call. On most platforms nobody can stop a function
+// from outside. So Invoke must let go of it, and neither wait nor reuse its connection for the next
+// request.
 func testCancelRunning(t *testing.T, b lambdapool.Backend) {
 	e := executor(t, b)
 	const long = time.Second
@@ -142,8 +170,10 @@ func testCancelRunning(t *testing.T, b lambdapool.Backend) {
 	works(t, e)
 }
 
-// testCancelInvoke checks the backend's own part in this: Invoke returns when its
-// context ends, and claims nothing about what became of the function.
+// testCancelInvoke checks the backend's own part in this: Invoke returns when its context ends,
+// with an error that wraps the context's. The outcome must not be OutcomeNotRun, since the request
+// was written and the function may have run. A backend that claims otherwise has functions run
+// twice which must not, such as one that books an order.
 func testCancelInvoke(t *testing.T, b lambdapool.Backend) {
 	const long = time.Second
 	payload, err := codec.EncodeRequest(items(t, "backendtest.IgnoreContext", long))
@@ -164,8 +194,9 @@ func testCancelInvoke(t *testing.T, b lambdapool.Backend) {
 	works(t, executor(t, b))
 }
 
-// testContextValues checks that a function cannot see its caller's context:
-// what works here would fail on Lambda.
+// testContextValues demands that a function cannot see the values of its caller's context, also
+// where both are in one process. A function that depends on them, say for a logger or a
+// transaction, works in such a backend and fails on Lambda, which is the worst moment to learn it.
 func testContextValues(t *testing.T, b lambdapool.Backend) {
 	ctx := context.WithValue(short(t), secretKey{}, "secret")
 	if got, err := lambdapool.Call(ctx, executor(t, b), peek, struct{}{}); err != nil || got {

@@ -11,7 +11,8 @@ import (
 	"github.com/lambdapool/lambdapool/codec"
 )
 
-// functionError checks that the function itself failed, and returns how.
+// functionError checks that the function itself failed, and returns how. A call fails in one of two
+// ways, and never in both: programs branch on that.
 func functionError(t *testing.T, err error) *lambdapool.FunctionError {
 	t.Helper()
 	var failed *lambdapool.FunctionError
@@ -25,8 +26,8 @@ func functionError(t *testing.T, err error) *lambdapool.FunctionError {
 	return failed
 }
 
-// poolError checks that the pool failed the call, in which kind, and that the
-// message has each of parts.
+// poolError checks that the pool failed the call, in which kind, and that the message has each of
+// parts. The parts are what a reader needs to find the cause: the function, the limit, the status.
 func poolError(t *testing.T, err, kind error, parts ...string) *lambdapool.PoolError {
 	t.Helper()
 	var pool *lambdapool.PoolError
@@ -53,6 +54,13 @@ func contains(t *testing.T, what, text string, parts ...string) {
 	}
 }
 
+// testFunctionError demands that an error of the function arrives whole: message, type, chain,
+// registered sentinels, and the request's ID. It must be a FunctionError and no PoolError, since a
+// function's error is an answer and is not sent again by default.
+//
+// A backend that turns it into a failure of the platform has a function run again that has already
+// said no. One that drops sentinels breaks every errors.Is of its callers. Without the request ID
+// nobody finds the lines that the function logged.
 func testFunctionError(t *testing.T, b lambdapool.Backend) {
 	e := executor(t, b)
 	_, err := lambdapool.Call(short(t), e, fail, 3)
@@ -91,6 +99,9 @@ func testFunctionError(t *testing.T, b lambdapool.Backend) {
 	works(t, e)
 }
 
+// testPanic demands that a panic ends its call only and arrives as a FunctionError with Panic set.
+// The stack begins in the function that panicked and shows nothing of the machinery around it:
+// neither runtime, reflect, agent nor executor. A user must see the line to mend without a search.
 func testPanic(t *testing.T, b lambdapool.Backend) {
 	e := executor(t, b)
 	_, err := lambdapool.Call(short(t), e, panics, 5)
@@ -102,6 +113,8 @@ func testPanic(t *testing.T, b lambdapool.Backend) {
 		t.Errorf("Type %q, want runtime.boundsError", failed.Type)
 	}
 	contains(t, "message", failed.Message, "index out of range [5] with length 3")
+	// The first line is the function that panicked: not runtime's panic, nor the recovery in the
+	// agent.
 	first, _, _ := strings.Cut(failed.Stack, "\n")
 	if !strings.HasSuffix(first, "backendtest.reachOut") {
 		t.Errorf("the stack begins at %q, want the function that panicked:\n%s", first, failed.Stack)
@@ -116,6 +129,10 @@ func testPanic(t *testing.T, b lambdapool.Backend) {
 	works(t, e)
 }
 
+// testNotRegistered demands ErrNotRegistered for a name that the client does not know, and for one
+// that only the agent does not know; the latter names what the agent knows that is near. The
+// outcome is not run. The usual cause is an agent built before the function was written, and the
+// fix, to deploy again, follows from the message only if the name is in it.
 func testNotRegistered(t *testing.T, b lambdapool.Backend) {
 	e := executor(t, b)
 	_, err := e.Submit(short(t), "backendtest.EchoNothing").Result(short(t))
@@ -131,6 +148,9 @@ func testNotRegistered(t *testing.T, b lambdapool.Backend) {
 	}
 }
 
+// testVersionMismatch demands that a call whose function has another signature in the agent is
+// refused, with both signatures in the message. Otherwise the bytes of an int could be read as a
+// float64: a wrong number without an error, which is the worst that a pool can do.
 func testVersionMismatch(t *testing.T, b lambdapool.Backend) {
 	r := lambdapool.NewRegistry()
 	lambdapool.RegisterFuncIn(r, "backendtest.Divide", func(a, b float64) (float64, error) { return a / b, nil })
@@ -143,14 +163,17 @@ func testVersionMismatch(t *testing.T, b lambdapool.Backend) {
 	works(t, executor(t, b))
 }
 
-// withRegistry has a backend in this process serve DefaultRegistry, as an agent
-// in another process does, whatever the client's is.
+// withRegistry has a backend in this process serve DefaultRegistry, as an agent in another process
+// does, whatever the client's is.
 type withRegistry struct{ lambdapool.Backend }
 
 func (b withRegistry) Invoke(ctx context.Context, req *lambdapool.Request) (*lambdapool.Response, error) {
 	return b.Backend.Invoke(ctx, &lambdapool.Request{Payload: req.Payload, Registry: lambdapool.DefaultRegistry})
 }
 
+// testBadArguments demands that wrong arguments never reach the backend: count and types are
+// checked first, so no invocation is paid. What gets to an agent nonetheless, in the wire form,
+// must cost its own item. The good item beside it has its value.
 func testBadArguments(t *testing.T, b lambdapool.Backend) {
 	counted := &counter{Backend: b}
 	e := executor(t, counted)
@@ -178,6 +201,9 @@ func testBadArguments(t *testing.T, b lambdapool.Backend) {
 	}
 }
 
+// testUnencodable demands that a result which cannot be encoded, here one that points to itself, is
+// ErrEncode with the path of the field. The encoder must find out before its stack overflows: that
+// would end the agent, with all calls that it runs.
 func testUnencodable(t *testing.T, b lambdapool.Backend) {
 	e := executor(t, b)
 	_, err := lambdapool.Call(short(t), e, unencoding, struct{}{})
@@ -185,13 +211,17 @@ func testUnencodable(t *testing.T, b lambdapool.Backend) {
 	works(t, e)
 }
 
-// testHostile sends what no client sends. Each must come back as an error; the
-// agent must be there afterwards.
+// testHostile sends what no client sends: other JSON, cut frames, frames that promise gigabytes. A
+// console's "test" button and a wrong trigger do send such things. Each must come back as an
+// InvokeError, or as a reply that says what is wrong. The agent must be there afterwards, since
+// whoever could end it by a few bytes could end everybody's calls.
 func testHostile(t *testing.T, b lambdapool.Backend) {
 	good, err := codec.EncodeRequest(items(t, "backendtest.EchoInt", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
+	// JSON of other kinds, strings that are no base64, a frame without content, one that announces
+	// four billion items, a console's test event, and a request that was cut in half.
 	for _, payload := range []string{
 		`{}`, `null`, `1`, `[]`, `""`, `"hello"`, `"wUxQAQA="`, `"wUxQAQDd/////w=="`,
 		`{"key1":"value1","key2":"value2"}`,
@@ -207,6 +237,8 @@ func testHostile(t *testing.T, b lambdapool.Backend) {
 			t.Errorf("%s: error is %T (%v), want an *InvokeError", payload, err, err)
 		}
 	}
+	// An operation of a newer client: it is told so in a reply, and not by a failed invocation,
+	// which would count as a crash.
 	reply := send(t, b, &codec.Request{ID: "op", Op: 200})
 	if reply.Err == nil || reply.Err.Kind != codec.KindBadRequest {
 		t.Errorf("an unknown operation is answered with %+v", reply.Err)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/backend/backendtest"
@@ -24,6 +25,32 @@ type faulty struct {
 
 	invoke func(ctx context.Context, b *inproc.Backend, req *lambdapool.Request) (*lambdapool.Response, error)
 	close  func(b *inproc.Backend) error
+
+	storeless bool
+	wrap      func(lambdapool.Store) lambdapool.Store
+}
+
+func (f *faulty) Store() lambdapool.Store {
+	switch s := f.Backend.Store(); {
+	case f.storeless:
+		return nil
+	case f.wrap != nil:
+		return f.wrap(s)
+	default:
+		return s
+	}
+}
+
+// bare is a context without values.
+type bare struct{ context.Context }
+
+func (bare) Value(any) any { return nil }
+
+// misleading signs links to another object.
+type misleading struct{ lambdapool.Store }
+
+func (m misleading) LinkGet(ctx context.Context, key string, life time.Duration) (lambdapool.Link, error) {
+	return m.Store.LinkGet(ctx, key+"x", life)
 }
 
 func (f *faulty) Invoke(ctx context.Context, req *lambdapool.Request) (*lambdapool.Response, error) {
@@ -116,6 +143,12 @@ var faults = []struct {
 	{"waits for what was abandoned", "Shared/CancelInvoke", &faulty{invoke: func(ctx context.Context, b *inproc.Backend, req *lambdapool.Request) (*lambdapool.Response, error) {
 		return b.Invoke(context.WithoutCancel(ctx), req)
 	}}},
+	{"forgets whose a function is", "Nested/Levels", &faulty{invoke: func(ctx context.Context, b *inproc.Backend, req *lambdapool.Request) (*lambdapool.Response, error) {
+		return b.Invoke(bare{ctx}, req)
+	}}},
+	{"has lost its store", "Shared/Store", &faulty{storeless: true}},
+	{"links to something else", "Shared/Splits", &faulty{wrap: func(s lambdapool.Store) lambdapool.Store { return misleading{s} }}},
+	{"links to something else", "Shared/Shared", &faulty{wrap: func(s lambdapool.Store) lambdapool.Store { return misleading{s} }}},
 	{"does not close", "CloseBackend", &faulty{close: func(*inproc.Backend) error { return nil }}},
 	{"cannot be closed twice", "CloseBackend", &faulty{close: func(b *inproc.Backend) error {
 		_, err := b.Invoke(context.Background(), &lambdapool.Request{})
@@ -139,6 +172,17 @@ func TestFaultyBackend(t *testing.T) {
 		b.Backend = inproc.New(inproc.WithConcurrency(2))
 		return b
 	})
+}
+
+// A backend without a store, and whose functions cannot call, passes if it says so: the suite checks what users are told.
+func TestStoreless(t *testing.T) {
+	backendtest.Run(t, func(t *testing.T) lambdapool.Backend {
+		b := inproc.New(inproc.WithConcurrency(2))
+		t.Cleanup(func() { _ = b.Close() }) // returns nil
+		return struct{ lambdapool.Backend }{&faulty{Backend: b, invoke: func(ctx context.Context, b *inproc.Backend, req *lambdapool.Request) (*lambdapool.Response, error) {
+			return b.Invoke(bare{ctx}, req)
+		}}}
+	}, backendtest.WithoutStore(), backendtest.WithoutNested())
 }
 
 // A suite that passes everything is worth nothing: each fault must fail its case.

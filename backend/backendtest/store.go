@@ -18,32 +18,50 @@ import (
 	"github.com/lambdapool/lambdapool"
 )
 
-// RunStore runs the conformance suite of object stores over s, as subtests of t. Links
-// are used over transport, as an agent does. Clean-up is part of the suite: nothing of
-// it remains below the prefix "backendtest/".
+// RunStore runs the conformance suite of object stores over s, as subtests of t, and blocks until
+// all have ended. Links are used over transport, as an agent does: plain HTTP that knows no
+// credentials. Where agents are in this process, pass the transport that the backend gives them.
+//
+// A store decides two things that users rely on. What was created once stays: of an agent and a
+// client that end a chunk at the same time, one wins for everybody. And whoever has a link can do
+// with it what it is for, and nothing else: agents run code that may be bad. Most cases are about
+// links.
+//
+// The store must be consistent: what was put can be read, and listed, at once. Amazon S3 has been
+// like that since 2020-12. The suite stores some twenty megabytes and a thousand small objects, and
+// waits a few seconds for a link to expire. It works below the prefix "backendtest/" and leaves
+// nothing of its own there.
 func RunStore(t *testing.T, s lambdapool.Store, transport http.RoundTripper) {
 	t.Helper()
-	st := &storeSuite{s, transport}
+	st := &storeSuite{Store: s, transport: transport}
 	t.Run("Objects", st.testObjects)
 	t.Run("Create", st.testCreate)
 	t.Run("List", st.testList)
 	t.Run("Links", st.testLinks)
+	t.Run("Ranges", st.testRanges)
 	t.Run("CreationLinks", st.testCreationLinks)
 	t.Run("Forms", st.testForms)
+	t.Run("Attacks", st.testAttacks)
 	t.Run("LinkedUntil", st.testLinkedUntil)
 	t.Run("Secrets", st.testSecrets)
 	t.Run("Canceled", st.testCanceled)
 	t.Run("Concurrent", st.testConcurrent)
+	t.Run("Expired", st.testExpired)
 }
 
+// storeSuite is one run over one store.
 type storeSuite struct {
 	lambdapool.Store
 
 	transport http.RoundTripper
+	brief     lambdapool.Link // to an object, for a second; see testExpired
+	briefForm lambdapool.Link // the same of a prefix; no URL: the store has no forms
 }
 
+// storeKey is the prefix of all that the suite stores.
 const storeKey = "backendtest/run/"
 
+// put stores data until t ends.
 func (s *storeSuite) put(t *testing.T, key string, data []byte) {
 	t.Helper()
 	if err := s.Put(short(t), key, bytes.NewReader(data), int64(len(data)), sha256.Sum256(data)); err != nil {
@@ -56,6 +74,7 @@ func (s *storeSuite) put(t *testing.T, key string, data []byte) {
 	})
 }
 
+// read returns the object at key, by the client's own rights.
 func (s *storeSuite) read(t *testing.T, key string) []byte {
 	t.Helper()
 	body, size, err := s.Open(short(t), key)
@@ -70,6 +89,14 @@ func (s *storeSuite) read(t *testing.T, key string) []byte {
 	return data
 }
 
+// testObjects demands that client and agent see the same objects, from one byte to seven megabytes,
+// byte for byte: what one puts the other gets. Seven megabytes are more than Lambda carries in an
+// invocation (codec.MaxRequest).
+//
+// Open of what is not there wraps fs.ErrNotExist. From that a client knows that a call has not
+// ended or that a run does not exist; any other error counts as an outage and is tried again.
+// Delete of what is not there is no error, because calls are cleaned up twice, by themselves and by
+// Close. A link to nothing gets 404, or 403 where the store does not tell strangers what exists.
 func (s *storeSuite) testObjects(t *testing.T) {
 	for _, size := range []int{1, 1000, 1 << 20, 7 << 20} {
 		data := bytes.Repeat([]byte{1, 2, 3, 4, 5, 6, 7}, size/7+1)[:size]
@@ -103,7 +130,9 @@ func (s *storeSuite) testObjects(t *testing.T) {
 	}
 }
 
-// testSecrets checks that neither links nor errors say what allows access.
+// testSecrets demands that neither links nor errors say what allows access. The secret of a link is
+// its query; String leaves it out, and no error has it. Errors and logs are copied into tickets and
+// chats, and whoever reads a link there can use it until it expires.
 func (s *storeSuite) testSecrets(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodPut} {
 		link := s.link(t, method, storeKey+"a", time.Minute)
@@ -136,7 +165,9 @@ func (s *storeSuite) remove(t *testing.T, keys ...string) {
 	})
 }
 
-// testCreate checks that an object is created once, however many try.
+// testCreate demands that an object is created once, however many try, with fs.ErrExist for all
+// others, and that Put still replaces it. This is the only lock that detached runs have: on it
+// rests that a function which is not idempotent runs once, and that every client sees the same end.
 func (s *storeSuite) testCreate(t *testing.T) {
 	const key = storeKey + "created"
 	s.remove(t, key)
@@ -161,7 +192,10 @@ func (s *storeSuite) testCreate(t *testing.T) {
 	}
 }
 
-// race has many create the same object at once: by the client and by links.
+// race has many create the same object at once: half by the client, half by links. Exactly one
+// wins, and the object is what the winner sent. A store that looks first and writes then fails
+// here. By a link, 409 (conflict) means "ask again", as S3 says it while another one is at it; 412
+// (precondition failed) means "it is there".
 func (s *storeSuite) race(t *testing.T, key string, round int) {
 	t.Helper()
 	link, err := s.LinkCreate(short(t), key, time.Minute)
@@ -209,14 +243,21 @@ func (s *storeSuite) race(t *testing.T, key string, round int) {
 	}
 }
 
-// testList checks order, pages and what is said of objects. It takes a thousand and more.
+// testList demands of listings: every object below the prefix and none beside it, in the order of
+// the keys' bytes, on pages that lead to the end, with sizes, and times by the store's own clock.
+// It takes a thousand and more, since that is a page of S3's.
+//
+// A listing is all that a client knows of a detached run: what is missing in it counts as not done,
+// and may be sent again or declared lost. Ages are taken from the store's clock because the
+// client's may be wrong, which must not let a run expire that has just begun.
 func (s *storeSuite) testList(t *testing.T) {
 	const prefix, many = storeKey + "list/", 1003
 	want := make([]string, many)
 	for i := range want {
 		want[i] = fmt.Sprintf("%s%04d", prefix, i)
 	}
-	other := []string{storeKey + "lis", storeKey + "list-", storeKey + "list0"} // beside it, in every order
+	// Beside the prefix, in every order: a store that compares folders instead of bytes lists them.
+	other := []string{storeKey + "lis", storeKey + "list-", storeKey + "list0"}
 	s.remove(t, append(other, want...)...)
 	before := time.Now()
 	var group sync.WaitGroup
@@ -271,6 +312,8 @@ func (s *storeSuite) testList(t *testing.T) {
 	}
 }
 
+// testCanceled demands that a store which is asked with a context that has ended does no harm and
+// works afterwards. It may refuse or store: the executor looks at the context itself.
 func (s *storeSuite) testCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -283,6 +326,8 @@ func (s *storeSuite) testCanceled(t *testing.T) {
 	}
 }
 
+// testConcurrent demands that methods are safe for concurrent use and that objects keep apart: an
+// executor stores the arguments of many calls at once.
 func (s *storeSuite) testConcurrent(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 16 {

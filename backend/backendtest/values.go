@@ -13,6 +13,10 @@ import (
 	"github.com/lambdapool/lambdapool/codec"
 )
 
+// testLimits demands limits that an executor can rely on. Workers is one at least: it is what
+// WithWorkers defaults to, and zero would be taken for one, so that a pool runs one call after the
+// other. No limit is negative; zero says that none is known. They do not change, because an
+// executor asks once.
 func testLimits(t *testing.T, b lambdapool.Backend) {
 	limits := b.Limits()
 	if limits.Workers < 1 {
@@ -44,6 +48,10 @@ func same[T any](t *testing.T, e *lambdapool.Executor, fn *lambdapool.Func[T, T]
 // sameFloat tells 0 from -0, and takes NaN for NaN.
 func sameFloat(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }
 
+// testValues demands that values of every kind come back as they went: the extremes of numbers,
+// NaN, the sign of zero, strings that are no UTF-8, nil beside empty, times with their offset. The
+// codec does that; a backend must not touch the bytes. One that has them go through a JSON or a
+// text encoder damages exactly those that tests with "hello" do not show.
 func testValues(t *testing.T, b lambdapool.Backend) {
 	e := executor(t, b)
 	zone := time.FixedZone("", -7*3600)
@@ -78,6 +86,9 @@ func testValues(t *testing.T, b lambdapool.Backend) {
 	})
 }
 
+// testDynamic demands that a call works by handle, by name and by function value, with any number
+// of arguments and without a result. Programs that read names from a file or a flag call in this
+// way.
 func testDynamic(t *testing.T, b lambdapool.Backend) {
 	e := executor(t, b)
 	for _, tt := range []struct {
@@ -100,6 +111,8 @@ func testDynamic(t *testing.T, b lambdapool.Backend) {
 	}
 }
 
+// testMap demands that results of Map are in the order of the arguments, however chunks were cut
+// and whoever was first, and that no argument gives an empty slice and no error.
 func testMap(t *testing.T, b lambdapool.Backend) {
 	e := executor(t, b)
 	args := make([]int, 50)
@@ -122,7 +135,9 @@ func testMap(t *testing.T, b lambdapool.Backend) {
 	}
 }
 
-// testItems runs several items in one invocation, in the wire form.
+// testItems runs 100 items in one invocation, in the wire form: one after the other, several at
+// once, and as many as the agent likes. Each reply must be at its item's place, and the reply must
+// carry the request's ID, by which the executor knows that an answer is for its question.
 func testItems(t *testing.T, b lambdapool.Backend) {
 	var args []any
 	for i := range 100 {
@@ -146,6 +161,10 @@ func testItems(t *testing.T, b lambdapool.Backend) {
 	}
 }
 
+// testMeasurements demands what reports, cost and progress are made of: a run time that is not
+// below the function's own nor above the call's, a request ID, and what the agent says of itself.
+// It also finds the most frequent mistake in a new backend: an agent that serves another registry
+// than the suite's.
 func testMeasurements(t *testing.T, b lambdapool.Backend) {
 	e := executor(t, b)
 	const nap = 20 * time.Millisecond
@@ -157,6 +176,7 @@ func testMeasurements(t *testing.T, b lambdapool.Backend) {
 	if stats.Attempts != 1 {
 		t.Errorf("%d attempts, want 1", stats.Attempts)
 	}
+	// The agent measures Run itself; Total is the client's. A unit mixed up in between shows here.
 	if stats.Run < nap || stats.Run > stats.Total {
 		t.Errorf("a call that took %v in all ran for %v; the function takes %v", stats.Total, stats.Run, nap)
 	}
@@ -167,6 +187,7 @@ func testMeasurements(t *testing.T, b lambdapool.Backend) {
 	if reply.Agent.Instance == "" || reply.Agent.Invocation == 0 || reply.Agent.Procs < 1 {
 		t.Errorf("the agent says of itself %+v", reply.Agent)
 	}
+	// Equal fingerprints mean that both ends have the same functions with the same shapes.
 	if want := lambdapool.DefaultRegistry.Fingerprint(); reply.Agent.Registry != want {
 		t.Errorf("the agent's registry is %x, the client's %x: it must serve lambdapool.DefaultRegistry", reply.Agent.Registry, want)
 	}

@@ -11,21 +11,23 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/agent"
 	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/driver"
 )
 
-// What Lambda does with asynchronous invocations:
+// What Lambda does with asynchronous invocations: it keeps them for six hours, and delivers one
+// that failed twice more, after one and two minutes. Source:
 // docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html, 2026-11.
 const (
 	maxEventAge     = 6 * time.Hour
 	maxEventRetries = 2
 )
 
+// lambdaDelays are the waits before the second and the third delivery.
 var lambdaDelays = []time.Duration{time.Minute, 2 * time.Minute}
 
-var _ lambdapool.Detacher = (*Backend)(nil)
+var _ driver.Detacher = (*Backend)(nil)
 
 // An event is a request for which nobody waits.
 type event struct {
@@ -46,26 +48,31 @@ type events struct {
 	active  sync.WaitGroup // of these goroutines
 }
 
-// InvokeEvent queues a request in memory and returns at once. It runs when one of the
-// backend's workers is free, again after the delays of [WithEventRetries] when the
-// handler's answer is an error, and not at all once it is too old or the backend
-// closes. What its functions return is not an error of the handler.
+// InvokeEvent queues a request in memory and returns at once. It is what detached runs are sent by;
+// programs call lambdapool.MapDetached instead. The request runs when one of the backend's workers
+// is free, again after the delays of [WithEventRetries] when the handler's answer is an error, and
+// not at all once it is too old or the backend closes. What its functions return is not an error of
+// the handler.
 //
-// Every error is a *lambdapool.InvokeError of kind ErrTooLarge, ErrCanceled,
-// ErrTimeout or ErrClosed, and the request is not queued then.
-func (b *Backend) InvokeEvent(ctx context.Context, req *lambdapool.Request) (string, error) {
+// The queue is gone with this process, and so is the store. A run on inproc therefore does not
+// outlive its program: use it to test what a detached run does, and backend/local or Lambda for one
+// that should go on. The queue has no limit but memory.
+//
+// Every error is a *lambdapool.InvokeError of kind ErrTooLarge, ErrCanceled, ErrTimeout or
+// ErrClosed, and ErrBadArguments for a bad option; the request is not queued then.
+func (b *Backend) InvokeEvent(ctx context.Context, req *driver.Request) (string, error) {
 	h, err := b.begin(req.Registry)
 	if err != nil {
 		return "", err
 	}
 	defer b.active.Done()
 	if err := ctx.Err(); err != nil {
-		return "", ended(ctx, lambdapool.OutcomeNotRun, "")
+		return "", ended(ctx, driver.OutcomeNotRun, "")
 	}
 	if n := len(req.Payload); n > codec.MaxEventRequest {
-		return "", &lambdapool.InvokeError{
-			Outcome:   lambdapool.OutcomeNotRun,
-			Kind:      lambdapool.ErrTooLarge,
+		return "", &driver.InvokeError{
+			Outcome:   driver.OutcomeNotRun,
+			Kind:      driver.ErrTooLarge,
 			Err:       fmt.Errorf("the request is %d bytes, the limit of asynchronous ones is %d", n, codec.MaxEventRequest),
 			Permanent: true,
 			Hint:      "pass less per call; base64 makes four bytes of three",
@@ -78,14 +85,14 @@ func (b *Backend) InvokeEvent(ctx context.Context, req *lambdapool.Request) (str
 		accepted: time.Now(),
 	}
 	if !b.enqueue(ev) {
-		return "", refusal(lambdapool.ErrClosed, errors.New("the inproc backend was closed"))
+		return "", refusal(driver.ErrClosed, errors.New("the inproc backend was closed"))
 	}
 	return ev.id, nil
 }
 
 // EventLimits returns Lambda's limit on the size, and what [WithEventRetries] says.
-func (b *Backend) EventLimits() lambdapool.EventLimits {
-	return lambdapool.EventLimits{Request: codec.MaxEventRequest, Age: b.eventAge, Retries: len(b.eventDelays)}
+func (b *Backend) EventLimits() driver.EventLimits {
+	return driver.EventLimits{Request: codec.MaxEventRequest, Age: b.eventAge, Retries: len(b.eventDelays)}
 }
 
 // enqueue puts an event at the end and sees to it that it is delivered, unless the
@@ -119,6 +126,8 @@ func (e *events) next() *event {
 	return ev
 }
 
+// deliverAll delivers what waits until there is nothing. An event that failed comes back to the end
+// of the queue after its delay, which holds no worker.
 func (b *Backend) deliverAll() {
 	for ev := b.events.next(); ev != nil; ev = b.events.next() {
 		if time.Since(ev.accepted) > b.eventAge || b.deliver(ev) == nil || ev.tries == len(b.eventDelays) || b.base.Err() != nil {

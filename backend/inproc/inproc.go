@@ -2,15 +2,35 @@
 // goroutines of this process, through the same agent and the same codec as on
 // Lambda. What passes here passes there, short of what takes a process of its
 // own: a function that exits, crashes the runtime or runs out of memory takes
-// the caller with it.
+// the caller with it. And functions see the globals of the client here, which on
+// local and on Lambda they do not: see agent.Main. Package backend/check finds those that
+// depend on one: it is this backend and local at once, and compares.
 //
 // It serves tests, programs that are themselves inside a Lambda function and
-// want all its vCPUs, and those that do not need Lambda today.
+// want all its vCPUs, and those that do not need Lambda today. It needs no agent, no main that calls
+// agent.Main and no Close to end the program; a call takes microseconds. Use backend/local for
+// what inproc cannot show: processes that die, memory that is limited, cold starts, IAM, logs.
+//
+// What is the same as on Lambda: encoding, limits on sizes, deadlines, retries, large payloads
+// and detached runs by way of a store (in memory), and that a function does not see its caller's
+// context. What is not: CPU time and memory are not measured, since they are mostly the client's, and
+// nothing bounds what functions use. Load is never refused, so nothing is throttled. Nothing is started and
+// nobody bills, so there are no cold starts and no dollars in Stats, Snapshot, reports and the live page.
+// A lambdapool.Budget of dollars counts requests by Lambda's prices all the same, so that a test meets it.
+//
+// This package may know the agent and the root. Processes, the network and cloud SDKs must never
+// enter it.
+//
+// A function may call on the executor that it runs on, if there are workers left: it holds one
+// until it returns. When all workers are held by functions that wait for calls of theirs (in Call,
+// Result, Wait, AsCompleted, Collect, Map or a stream), no call can ever begin; after a tenth of a second
+// those that have not begun fail with lambdapool.ErrBadArguments and a hint. With WithWorkers(0) Submit
+// does so at once. A wait with a deadline of its own, before the function's, lasts until then. What a
+// function waits for by other means, such as Done, nobody knows.
 package inproc
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"runtime"
@@ -24,20 +44,20 @@ import (
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/agent"
 	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/driver"
+	"github.com/lambdapool/lambdapool/internal/nested"
 )
 
 // maxTimeout is the longest that a function may run on Lambda, 15 minutes.
 // Source: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, 2026-11.
 const maxTimeout = 900 * time.Second
 
-// maxConcurrency keeps a slip of the pen from becoming a million goroutines at once.
-const maxConcurrency = 100_000
-
 // closeGrace is how long Close waits for functions whose context it has ended.
 const closeGrace = 5 * time.Second
 
-// A Backend runs functions on goroutines. Make one with [New].
-// It is safe for concurrent use.
+// A Backend runs functions on goroutines. Make one with [New]; its zero value cannot be used. It is
+// safe for concurrent use, and several executors may share it. Each keeps as many invocations in
+// flight as its own WithWorkers says, so together they may have more than [WithConcurrency].
 type Backend struct {
 	config
 
@@ -53,13 +73,17 @@ type Backend struct {
 
 	mu       sync.RWMutex
 	closed   bool
-	handlers map[*lambdapool.Registry]*agent.Handler
+	handlers map[*driver.Registry]*agent.Handler
 }
 
-var _ lambdapool.Backend = (*Backend)(nil)
+var _ driver.Backend = (*Backend)(nil)
 
-// New returns a Backend. A bad option is reported by [Backend.Err], and with it
-// by lambdapool.New and every Invoke.
+// New returns a Backend. A bad option is reported by [Backend.Err], and with it by lambdapool.New
+// and every Invoke. So New needs no error, and fits into one line:
+//
+//	pool, err := lambdapool.New(inproc.New(inproc.WithConcurrency(8)))
+//
+// It starts nothing. What it costs is what is running.
 func New(opts ...Option) *Backend {
 	b := &Backend{
 		config: config{
@@ -68,8 +92,8 @@ func New(opts ...Option) *Backend {
 			eventAge:    maxEventAge,
 			eventDelays: lambdaDelays,
 		},
-		store:    &store{secret: []byte(rand.Text()), began: time.Now(), objects: map[string]object{}},
-		handlers: map[*lambdapool.Registry]*agent.Handler{},
+		store:    newStore(),
+		handlers: map[*driver.Registry]*agent.Handler{},
 	}
 	b.base, b.cancel = context.WithCancel(context.Background())
 	b.closing = sync.OnceValue(b.close)
@@ -86,13 +110,14 @@ func New(opts ...Option) *Backend {
 	return b
 }
 
-// Err returns what is wrong with the options that New was given, or nil.
+// Err returns what is wrong with the options that New was given, or nil. lambdapool.New asks it.
 func (b *Backend) Err() error { return b.err }
 
-// Limits returns Lambda's limits on sizes, the number of workers that suits
-// this machine and the timeout.
-func (b *Backend) Limits() lambdapool.Limits {
-	return lambdapool.Limits{
+// Limits returns Lambda's limits on sizes, the number of workers that suits this machine and the
+// timeout. The sizes are enforced although memory has no such limit: what is too large for Lambda
+// is found here.
+func (b *Backend) Limits() driver.Limits {
+	return driver.Limits{
 		Workers:  b.workers,
 		Request:  codec.MaxRequest,
 		Response: codec.MaxReply,
@@ -100,26 +125,27 @@ func (b *Backend) Limits() lambdapool.Limits {
 	}
 }
 
-// Invoke runs a request's items and returns the reply. When ctx ends before, it
-// returns at once; the functions' context ends too, and one that ignores it
-// runs on. The functions see neither ctx nor its values, only its deadline as
-// the request states it: it is the same on Lambda.
+// Invoke runs a request's items and returns the reply. It blocks until they have ended. When ctx
+// ends before, it returns at once; the functions' context ends too, and one that ignores it runs
+// on. The functions see neither ctx nor its values, only its deadline as the request states it: it
+// is the same on Lambda.
 //
-// Every error is a *lambdapool.InvokeError of kind ErrTooLarge, ErrDecode,
-// ErrTimeout, ErrCanceled or ErrClosed.
-func (b *Backend) Invoke(ctx context.Context, req *lambdapool.Request) (*lambdapool.Response, error) {
+// Every error is a *lambdapool.InvokeError of kind ErrTooLarge, ErrDecode, ErrTimeout, ErrCanceled
+// or ErrClosed, and ErrBadArguments for a bad option. What became of the functions, errors and
+// panics, is in the reply.
+func (b *Backend) Invoke(ctx context.Context, req *driver.Request) (*driver.Response, error) {
 	h, err := b.begin(req.Registry)
 	if err != nil {
 		return nil, err
 	}
 	defer b.active.Done()
 	if err := ctx.Err(); err != nil {
-		return nil, ended(ctx, lambdapool.OutcomeNotRun, "")
+		return nil, ended(ctx, driver.OutcomeNotRun, "")
 	}
 	if n := len(req.Payload); n > codec.MaxRequest {
-		return nil, &lambdapool.InvokeError{
-			Outcome:   lambdapool.OutcomeNotRun,
-			Kind:      lambdapool.ErrTooLarge,
+		return nil, &driver.InvokeError{
+			Outcome:   driver.OutcomeNotRun,
+			Kind:      driver.ErrTooLarge,
 			Err:       fmt.Errorf("the request is %d bytes, the limit is %d", n, codec.MaxRequest),
 			Permanent: true,
 			Hint:      "pass less per call; base64 makes four bytes of three",
@@ -129,47 +155,50 @@ func (b *Backend) Invoke(ctx context.Context, req *lambdapool.Request) (*lambdap
 	run, cancel := context.WithTimeout(b.base, b.timeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
+	if m := nested.From(ctx); m != nil {
+		run = nested.With(run, m) // so that the executor knows of functions that wait for it
+	}
 	run = lambdacontext.NewContext(run, &lambdacontext.LambdaContext{AwsRequestID: id})
 
 	began := time.Now()
 	payload, err := h.Invoke(run, req.Payload)
 	if err == nil {
-		return &lambdapool.Response{Payload: payload, RequestID: id, Duration: time.Since(began)}, nil
+		return &driver.Response{Payload: payload, RequestID: id, Duration: time.Since(began)}, nil
 	}
 	var bad *agent.BadRequestError
 	switch {
 	case errors.As(err, &bad):
-		return nil, &lambdapool.InvokeError{
-			Outcome:   lambdapool.OutcomeNotRun,
-			Kind:      lambdapool.ErrDecode,
+		return nil, &driver.InvokeError{
+			Outcome:   driver.OutcomeNotRun,
+			Kind:      driver.ErrDecode,
 			Err:       err,
 			Permanent: true,
 			RequestID: id,
 		}
 	case ctx.Err() != nil:
-		return nil, ended(ctx, lambdapool.OutcomeUnknown, id)
+		return nil, ended(ctx, driver.OutcomeUnknown, id)
 	case b.base.Err() != nil:
-		return nil, &lambdapool.InvokeError{
-			Kind:      lambdapool.ErrClosed,
+		return nil, &driver.InvokeError{
+			Kind:      driver.ErrClosed,
 			Err:       errors.New("the backend was closed while the function ran"),
 			Permanent: true,
 			RequestID: id,
 		}
 	case run.Err() != nil:
-		return nil, &lambdapool.InvokeError{
-			Outcome:   lambdapool.OutcomeRan,
-			Kind:      lambdapool.ErrTimeout,
+		return nil, &driver.InvokeError{
+			Outcome:   driver.OutcomeRan,
+			Kind:      driver.ErrTimeout,
 			Err:       fmt.Errorf("the function ran for %v, its timeout", b.timeout),
 			RequestID: id,
 		}
 	}
-	return nil, &lambdapool.InvokeError{Err: err, RequestID: id}
+	return nil, &driver.InvokeError{Err: err, RequestID: id}
 }
 
 // begin enters an Invoke, or InvokeEvent, and finds its handler.
-func (b *Backend) begin(asked *lambdapool.Registry) (*agent.Handler, error) {
+func (b *Backend) begin(asked *driver.Registry) (*agent.Handler, error) {
 	if b.err != nil {
-		return nil, refusal(lambdapool.ErrBadArguments, b.err)
+		return nil, refusal(driver.ErrBadArguments, b.err)
 	}
 	r := b.registry
 	if r == nil {
@@ -190,7 +219,7 @@ func (b *Backend) begin(asked *lambdapool.Registry) (*agent.Handler, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		return nil, refusal(lambdapool.ErrClosed, errors.New("the inproc backend was closed"))
+		return nil, refusal(driver.ErrClosed, errors.New("the inproc backend was closed"))
 	}
 	if h = b.handlers[r]; h == nil {
 		h = b.newHandler(r)
@@ -201,26 +230,27 @@ func (b *Backend) begin(asked *lambdapool.Registry) (*agent.Handler, error) {
 }
 
 // refusal is the error of a request that no repetition will help.
-func refusal(kind, err error) *lambdapool.InvokeError {
-	return &lambdapool.InvokeError{Outcome: lambdapool.OutcomeNotRun, Kind: kind, Err: err, Permanent: true}
+func refusal(kind, err error) *driver.InvokeError {
+	return &driver.InvokeError{Outcome: driver.OutcomeNotRun, Kind: kind, Err: err, Permanent: true}
 }
 
 // ended is the error of a request whose caller's context has ended.
-func ended(ctx context.Context, outcome lambdapool.Outcome, id string) *lambdapool.InvokeError {
-	kind := lambdapool.ErrCanceled
+func ended(ctx context.Context, outcome driver.Outcome, id string) *driver.InvokeError {
+	kind := driver.ErrCanceled
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		kind = lambdapool.ErrTimeout
+		kind = driver.ErrTimeout
 	}
-	return &lambdapool.InvokeError{Outcome: outcome, Kind: kind, Err: context.Cause(ctx), Permanent: true, RequestID: id}
+	return &driver.InvokeError{Outcome: outcome, Kind: kind, Err: context.Cause(ctx), Permanent: true, RequestID: id}
 }
 
-// Close ends the context of every function that runs, and waits for them for up
-// to five seconds. Invocations in flight and later ones fail with ErrClosed; the
-// queue of InvokeEvent is dropped.
-// The error says how many functions ignore their context and run on. Closing
-// twice returns the same.
+// Close ends the context of every function that runs, and waits for them for up to five seconds.
+// Invocations in flight and later ones fail with ErrClosed; the queue of InvokeEvent is dropped.
+// The error says how many functions ignore their context and run on: nothing in Go can stop a
+// goroutine. Closing twice returns the same. Called from a function that runs on the Backend, it
+// waits the five seconds for that function.
 func (b *Backend) Close() error { return b.closing() }
 
+// close ends things in the order in which they begin others: first what queues, then what runs.
 func (b *Backend) close() error {
 	b.mu.Lock()
 	b.closed = true

@@ -6,29 +6,33 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/driver"
 )
 
-// An Option configures a [Backend].
+// An Option configures a [Backend]. A bad one does not stop [New]: see [Backend.Err].
 type Option func(*config) error
 
+// config is what options say, the defaults where they say nothing.
 type config struct {
 	workers   int
 	timeout   time.Duration
-	registry  *lambdapool.Registry // nil: the request's
-	threshold int                  // of the store; 0: what does not fit otherwise
+	registry  *driver.Registry // nil: the request's
+	threshold int              // of the store; 0: what does not fit otherwise
 
 	eventAge    time.Duration
 	eventDelays []time.Duration // before each retry of an event
 }
 
-// WithConcurrency sets how many invocations an executor keeps in flight unless
-// it is told otherwise. The default is GOMAXPROCS; more suits functions that
-// wait rather than compute.
+// WithConcurrency sets how many invocations an executor keeps in flight unless it is told
+// otherwise, from 1 to 100,000. The default is GOMAXPROCS, which suits functions that compute: more
+// of them would only take turns. Functions that wait, for a database or another service, want more.
+//
+// An invocation may carry several items, and they run at the same time as well: as many as there
+// are processors, or as lambdapool.Parallel says.
 func WithConcurrency(n int) Option {
 	return func(c *config) error {
-		if n < 1 || n > maxConcurrency {
-			return fmt.Errorf("WithConcurrency(%d): must be from 1 to %d", n, maxConcurrency)
+		if n < 1 || n > driver.MaxWorkers {
+			return fmt.Errorf("WithConcurrency(%d): must be from 1 to %d", n, driver.MaxWorkers)
 		}
 		c.workers = n
 		return nil
@@ -38,7 +42,7 @@ func WithConcurrency(n int) Option {
 // WithRegistry has the agent's side look functions up in r. The default is the
 // registry of the executor that calls; another one than that shows how a client
 // and an agent of different builds get along.
-func WithRegistry(r *lambdapool.Registry) Option {
+func WithRegistry(r *driver.Registry) Option {
 	return func(c *config) error {
 		if r == nil {
 			return errors.New("WithRegistry: the registry is nil")
@@ -61,9 +65,10 @@ func WithTimeout(d time.Duration) Option {
 	}
 }
 
-// WithStoreThreshold has payloads above so many bytes go through the object store,
-// in memory, although an invocation could carry them: for tests of what large
-// payloads meet. The default is what an invocation cannot carry.
+// WithStoreThreshold has payloads above so many bytes go through the object store, in memory,
+// although an invocation could carry them. It is for tests of what large payloads meet, without
+// making large ones. The default is to store only what an invocation cannot carry. Less than 1 is
+// an error.
 func WithStoreThreshold(bytes int) Option {
 	return func(c *config) error {
 		if bytes < 1 {
@@ -74,10 +79,11 @@ func WithStoreThreshold(bytes int) Option {
 	}
 }
 
-// WithEventRetries says what becomes of a request that [Backend.InvokeEvent] queued and
-// whose delivery ended in an error: it is delivered again after each of delays, at most
-// twice, and dropped once it is older than maxAge. The default is Lambda's: six hours,
-// and delays of one and two minutes. No delays: no retries.
+// WithEventRetries says what becomes of a request that [Backend.InvokeEvent] queued and whose
+// delivery ended in an error: it is delivered again after each of delays, at most twice, and
+// dropped once it is older than maxAge. The default is Lambda's: six hours, and delays of one and
+// two minutes, for which no test wants to wait. No delays: no retries. maxAge must be from 1 ms to
+// six hours, and no delay negative.
 func WithEventRetries(maxAge time.Duration, delays ...time.Duration) Option {
 	return func(c *config) error {
 		if maxAge < time.Millisecond || maxAge > maxEventAge {

@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"io"
 	"testing"
 
 	"github.com/lambdapool/lambdapool"
@@ -10,7 +11,7 @@ import (
 // One small invocation after another on a warm agent: what everything around a
 // function costs here.
 func BenchmarkInvoke(b *testing.B) {
-	backend := must(local.New(as("handler"), local.WithConcurrency(1)))
+	backend := must(local.New(as("handler"), local.WithLogOutput(io.Discard), local.WithConcurrency(1)))
 	defer backend.Close()
 	req := &lambdapool.Request{Payload: []byte(`"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"`)}
 	for b.Loop() {
@@ -23,7 +24,7 @@ func BenchmarkInvoke(b *testing.B) {
 // From the request until the answer of an agent that had to be started.
 func BenchmarkColdStart(b *testing.B) {
 	req := &lambdapool.Request{Payload: []byte(`{"do":"exit"}`)} // the next one is cold again
-	backend := must(local.New(as("handler"), local.WithConcurrency(1)))
+	backend := must(local.New(as("handler"), local.WithLogOutput(io.Discard), local.WithConcurrency(1)))
 	defer backend.Close()
 	for b.Loop() {
 		if _, err := backend.Invoke(b.Context(), req); err == nil {

@@ -67,12 +67,20 @@ type request struct {
 	spoil        func(*http.Request) // after signing
 	unsigned     bool
 	id, secret   string // default: the right ones
+	token        string
 	service      string
+	region       string // default: us-west-2
 	at           time.Time
 }
 
+// An endpoint is an embedded Lambda, of whichever kind.
+type endpoint interface {
+	Endpoint() string
+	Credentials() (accessKeyID, secretAccessKey string)
+}
+
 // send signs and sends it.
-func send(t *testing.T, b *local.Backend, q request) reply {
+func send(t *testing.T, b endpoint, q request) reply {
 	t.Helper()
 	resp, err := try(t, b, q)
 	if err != nil {
@@ -81,7 +89,7 @@ func send(t *testing.T, b *local.Backend, q request) reply {
 	return resp
 }
 
-func try(t *testing.T, b *local.Backend, q request) (reply, error) {
+func try(t *testing.T, b endpoint, q request) (reply, error) {
 	t.Helper()
 	id, secret := b.Credentials()
 	if q.id != "" {
@@ -94,10 +102,13 @@ func try(t *testing.T, b *local.Backend, q request) (reply, error) {
 		q.method = http.MethodPost
 	}
 	if q.path == "" {
-		q.path = "/2015-03-31/functions/" + b.FunctionName() + "/invocations"
+		q.path = "/2015-03-31/functions/" + b.(*local.Backend).FunctionName() + "/invocations"
 	}
 	if q.service == "" {
 		q.service = "lambda"
+	}
+	if q.region == "" {
+		q.region = "us-west-2"
 	}
 	if q.at.IsZero() {
 		q.at = time.Now()
@@ -111,8 +122,8 @@ func try(t *testing.T, b *local.Backend, q request) (reply, error) {
 	}
 	if !q.unsigned {
 		sum := sha256.Sum256(q.body)
-		creds := aws.Credentials{AccessKeyID: id, SecretAccessKey: secret}
-		if err := v4.NewSigner().SignHTTP(t.Context(), creds, req, hex.EncodeToString(sum[:]), q.service, "us-west-2", q.at); err != nil {
+		creds := aws.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: q.token}
+		if err := v4.NewSigner().SignHTTP(t.Context(), creds, req, hex.EncodeToString(sum[:]), q.service, q.region, q.at); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -151,7 +162,7 @@ func result[T any](t *testing.T, r reply) T {
 // eventually polls until ok, for what other processes do in their own time.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
 			t.Fatalf("still not so: %s", what)

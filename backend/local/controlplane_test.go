@@ -33,6 +33,11 @@ func TestUpdates(t *testing.T) {
 	if err != nil || aws.ToString(dry.CodeSha256) == aws.ToString(created.CodeSha256) {
 		t.Fatalf("dry run: %v", err)
 	}
+	if _, err := c.PublishLayerVersion(t.Context(), &lambda.PublishLayerVersionInput{
+		LayerName: aws.String("l"), Content: &types.LayerVersionContentInput{ZipFile: zipped(entry{"x", "y", 0o644})},
+	}); err != nil {
+		t.Fatal(err)
+	}
 	updated, err := c.UpdateFunctionConfiguration(t.Context(), &lambda.UpdateFunctionConfigurationInput{
 		FunctionName: name, MemorySize: aws.Int32(256), Timeout: aws.Int32(900), Description: aws.String("x"), RevisionId: current.RevisionId,
 		Environment:      &types.Environment{Variables: map[string]string{"AB": "1"}},
@@ -409,8 +414,8 @@ func TestRegionsAreApart(t *testing.T) {
 func TestUnknownOperations(t *testing.T) {
 	t.Parallel()
 	c := serve(t)
-	_, err := c.GetPolicy(t.Context(), &lambda.GetPolicyInput{FunctionName: name})
-	refused(t, err, "UnknownOperationException", "GET /2015-03-31/functions/demo/policy")
+	_, err := c.GetFunctionUrlConfig(t.Context(), &lambda.GetFunctionUrlConfigInput{FunctionName: name})
+	refused(t, err, "UnknownOperationException", "GetFunctionUrlConfig")
 	_, err = c.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("nope")})
 	refused(t, err, "ResourceNotFoundException", "function:nope")
 	_, err = c.GetAccountSettings(t.Context(), &lambda.GetAccountSettingsInput{}, func(o *lambda.Options) {

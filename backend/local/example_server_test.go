@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -101,6 +102,51 @@ func ExampleWithUpdateTime() {
 	// Output: The operation cannot be performed at this time. The function is currently in the following state: Pending
 }
 
+// What a Server knows outlives it in a directory.
+func ExampleWithData() {
+	dir, err := os.MkdirTemp("", "data-*")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	for range 2 {
+		server, err := local.NewServer(local.WithData(dir), local.WithCredentials("AKIALOCAL0123456", "not-really-a-secret"))
+		if err != nil {
+			panic(err)
+		}
+		if n := functions(server); n == 0 {
+			deployed(server)
+		} else {
+			fmt.Println(n, "function is there again")
+		}
+		server.Close()
+	}
+	// Output: 1 function is there again
+}
+
+func functions(server *local.Server) int64 {
+	settings, err := lambdaOf(server).GetAccountSettings(context.Background(), &lambda.GetAccountSettingsInput{})
+	if err != nil {
+		panic(err)
+	}
+	return settings.AccountUsage.FunctionCount
+}
+
+// What the machine carries is less than what an account may.
+func ExampleWithAgents() {
+	server, err := local.NewServer(local.WithAgents(2))
+	if err != nil {
+		panic(err)
+	}
+	defer server.Close()
+	settings, err := deployed(server).GetAccountSettings(context.Background(), &lambda.GetAccountSettingsInput{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("the account may have", settings.AccountLimit.ConcurrentExecutions)
+	// Output: the account may have 1000
+}
+
 func ExampleWithCodeStorage() {
 	server, err := local.NewServer(local.WithCodeStorage(1 << 20))
 	if err != nil {
@@ -135,18 +181,26 @@ func ExampleServer_Endpoint() {
 	// Output: arn:aws:iam::000000000000:user/local
 }
 
-// deployed creates the function demo, as ExampleNewServer does.
-func deployed(server *local.Server) *lambda.Client {
+// configOf is what the SDK's clients of a server need.
+func configOf(server *local.Server) aws.Config {
 	id, secret := server.Credentials()
-	cfg := aws.Config{
+	return aws.Config{
 		Region:       "us-east-1",
 		BaseEndpoint: aws.String(server.Endpoint()),
 		Credentials:  credentials.NewStaticCredentialsProvider(id, secret, ""),
 	}
-	if _, err := iam.NewFromConfig(cfg).CreateRole(context.Background(), &iam.CreateRoleInput{RoleName: aws.String("agent"), AssumeRolePolicyDocument: aws.String(trust)}); err != nil {
+}
+
+func lambdaOf(server *local.Server) *lambda.Client {
+	return lambda.NewFromConfig(configOf(server), func(o *lambda.Options) { o.Retryer = aws.NopRetryer{} })
+}
+
+// deployed creates the function demo, as ExampleNewServer does.
+func deployed(server *local.Server) *lambda.Client {
+	if _, err := iam.NewFromConfig(configOf(server)).CreateRole(context.Background(), &iam.CreateRoleInput{RoleName: aws.String("agent"), AssumeRolePolicyDocument: aws.String(trust)}); err != nil {
 		panic(err)
 	}
-	client := lambda.NewFromConfig(cfg, func(o *lambda.Options) { o.Retryer = aws.NopRetryer{} })
+	client := lambdaOf(server)
 	if _, err := client.CreateFunction(context.Background(), newFunction("demo", thisProgram())); err != nil {
 		panic(err)
 	}

@@ -92,6 +92,17 @@ func ExampleBackend_Endpoint() {
 	// aws lambda invoke --endpoint-url http://127.0.0.1:… --function-name algorithms
 }
 
+// Agents say which build they are. An executor warns of one that is another.
+func ExampleBackend_Build() {
+	b, err := local.New()
+	if err != nil {
+		panic(err)
+	}
+	defer b.Close()
+	fmt.Println("the executable's hash has", len(b.Build()), "digits")
+	// Output: the executable's hash has 32 digits
+}
+
 var remember = lambdapool.Register("local_test.Remember", func(context.Context, int) (int, error) { return os.Getpid(), nil })
 
 // A program that makes its own agents may also run another one.

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
-	"sync/atomic"
 	"time"
+
+	"github.com/lambdapool/lambdapool/backend/local/internal/faults"
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 )
@@ -15,15 +15,27 @@ import (
 // Faults says what goes wrong in an embedded Lambda, and how often: a rehearsal
 // for the days when the real one has a bad day. The zero Faults changes nothing.
 //
+// A test of what a program does about a fault sets one field, such as Crash: 0.1, runs,
+// looks at what came of it, and checks by [Backend.FaultCounts] that the fault has happened
+// at all. To find what nobody thought of, set many, and try many a Seed.
+//
+// An executor sends again what did not run, for every function, and what may have run only
+// for one that is registered as Idempotent. A client cannot tell ErrorBefore from
+// ErrorAfter, nor ResetBefore from ResetAfter, so calls of other functions fail with
+// ErrUnknownOutcome there, and with ErrAgentCrashed or ErrOutOfMemory where their agent
+// dies. That is right, and no defect that a test has found.
+//
 // The fields from Refuse to Stale are fractions of the synchronous invocations that
-// Throttle lets in, those of events fractions of the Event invocations. Each is from 0 to 1, and those of one group together
-// at most 1: an invocation meets at most one of them. Which one the n-th of its
-// kind meets depends on Seed and n alone, so the totals are the same again, in whatever order
-// concurrent invocations arrive.
+// Throttle lets in, those of events fractions of the Event invocations. Each is from 0 to
+// 1, and those of one group together at most 1: an invocation meets at most one of them.
+// Which one the n-th of its kind meets depends on Seed and n alone, so the totals are the
+// same again, in whatever order concurrent invocations arrive.
 type Faults struct {
 	Seed uint64
 
 	Throttle Throttle // the limits that callers run into
+
+	// These are fractions of the synchronous invocations.
 
 	Refuse      float64 // 429 for any reason, every second one with Retry-After: the function does not run
 	ErrorBefore float64 // 500, 502, 503 or 504: the function does not run
@@ -38,6 +50,8 @@ type Faults struct {
 	OutOfMemory float64 // the same, as at the memory limit
 	Stale       float64 // an agent of another build answers: a version mismatch
 
+	// These are fractions of the Event invocations.
+
 	EventDrop      float64 // an event is accepted, and never runs
 	EventDuplicate float64 // an event is delivered twice, perhaps at the same time
 	EventCrash     float64 // the agent dies during an event's first run: it is tried again
@@ -49,6 +63,12 @@ type Faults struct {
 
 // A Throttle is what refuses requests with 429. Zero fields refuse nothing;
 // WithConcurrency holds in any case.
+//
+// It has the shapes of Lambda's own limits, so that a test sees how an executor finds them
+// and stays below: a steady Rate; a Burst that grows by Ramp, as a function's concurrency
+// does (Lambda's is 1,000 more every ten seconds); and a Limit that moves, since others use
+// the account too. What is refused has not run, and an executor sends it again when there
+// is room. For refusals that follow no law use [Faults].Refuse.
 type Throttle struct {
 	Rate  float64 // requests per second, and at most a tenth of that at once
 	Burst int     // invocations at once in the beginning …
@@ -62,7 +82,8 @@ type Throttle struct {
 	RetryAfter time.Duration // rounded up to seconds; 0: none
 }
 
-// A Fault is a kind of fault. Its name is that of the field of [Faults].
+// A Fault is a kind of fault, for [Backend.FaultCounts]. Its name is that of the field of
+// [Faults].
 type Fault uint8
 
 // The kinds of faults.
@@ -88,8 +109,9 @@ const (
 	faultKinds
 )
 
-// faultNone is the fate of most.
-const faultNone = faultKinds
+// The kinds are those of package faults, in the same order. This does not compile when one
+// list is longer than the other; TestEachFault holds the order.
+var _ = [1]struct{}{}[faultKinds-Fault(faults.Kinds)]
 
 var faultNames = [faultKinds]string{
 	"Throttle", "Refuse", "ErrorBefore", "ErrorAfter", "ResetBefore", "ResetAfter", "Truncate",
@@ -105,8 +127,9 @@ func (k Fault) String() string {
 	return "none"
 }
 
-// WithFaults makes the embedded Lambda fail on request. New refuses fractions
-// that are none, and settings that contradict each other.
+// WithFaults makes the embedded Lambda fail on request: see [Faults]. The default is that
+// nothing fails but what fails of itself. It is for a Backend; a Server has no such option.
+// New refuses fractions that are none, and settings that contradict each other.
 func WithFaults(f Faults) Option {
 	return func(c *config) error {
 		if err := f.check(); err != nil {
@@ -118,38 +141,50 @@ func WithFaults(f Faults) Option {
 }
 
 // FaultCounts returns how often each kind of fault has happened so far. Every
-// kind is in it; all are zero without WithFaults.
+// kind is in it; all are zero without WithFaults. It can be called while invocations run,
+// and after Close. With one Seed and the same number of invocations the counts are the same
+// again, but for throttles and cold starts, which depend on time.
 func (b *Backend) FaultCounts() map[Fault]int64 {
 	counts := make(map[Fault]int64, faultKinds)
 	for k := range faultKinds {
-		counts[k] = 0
-		if f := b.fn.faults; f != nil {
-			counts[k] = f.counts[k].Load()
-		}
+		counts[k] = b.faults.Count(faults.Kind(k))
 	}
 	return counts
 }
 
-// A share is the fraction of invocations that meet a kind of fault.
-type share struct {
-	kind     Fault
-	fraction float64
+// plan is what package faults is told.
+func (f *Faults) plan() *faults.Plan {
+	if f == nil {
+		return nil
+	}
+	return &faults.Plan{
+		Seed: f.Seed, Throttle: faults.Throttling(f.Throttle), Calls: f.shares(), Events: f.eventShares(),
+		SlowFor: f.SlowFor, StraggleBy: f.StraggleBy, ColdStart: f.ColdStart,
+	}
 }
 
-func (f *Faults) shares() []share {
-	return []share{
-		{FaultRefuse, f.Refuse},
-		{FaultErrorBefore, f.ErrorBefore},
-		{FaultErrorAfter, f.ErrorAfter},
-		{FaultResetBefore, f.ResetBefore},
-		{FaultResetAfter, f.ResetAfter},
-		{FaultTruncate, f.Truncate},
-		{FaultCorrupt, f.Corrupt},
-		{FaultSlow, f.Slow},
-		{FaultStraggle, f.Straggle},
-		{FaultCrash, f.Crash},
-		{FaultOutOfMemory, f.OutOfMemory},
-		{FaultStale, f.Stale},
+func (f *Faults) shares() []faults.Share {
+	return []faults.Share{
+		{Kind: faults.Refuse, Fraction: f.Refuse},
+		{Kind: faults.ErrorBefore, Fraction: f.ErrorBefore},
+		{Kind: faults.ErrorAfter, Fraction: f.ErrorAfter},
+		{Kind: faults.ResetBefore, Fraction: f.ResetBefore},
+		{Kind: faults.ResetAfter, Fraction: f.ResetAfter},
+		{Kind: faults.Truncate, Fraction: f.Truncate},
+		{Kind: faults.Corrupt, Fraction: f.Corrupt},
+		{Kind: faults.Slow, Fraction: f.Slow},
+		{Kind: faults.Straggle, Fraction: f.Straggle},
+		{Kind: faults.Crash, Fraction: f.Crash},
+		{Kind: faults.OutOfMemory, Fraction: f.OutOfMemory},
+		{Kind: faults.Stale, Fraction: f.Stale},
+	}
+}
+
+func (f *Faults) eventShares() []faults.Share {
+	return []faults.Share{
+		{Kind: faults.EventDrop, Fraction: f.EventDrop},
+		{Kind: faults.EventDuplicate, Fraction: f.EventDuplicate},
+		{Kind: faults.EventCrash, Fraction: f.EventCrash},
 	}
 }
 
@@ -157,14 +192,14 @@ func (f *Faults) check() error {
 	const rounding = 1e-9
 	for _, group := range []struct {
 		name   string
-		shares []share
+		shares []faults.Share
 	}{{"from Refuse to Stale", f.shares()}, {"of events", f.eventShares()}} {
 		sum := 0.0
 		for _, s := range group.shares {
-			if !(s.fraction >= 0 && s.fraction <= 1) {
-				return fmt.Errorf("%v is %v, must be from 0 to 1", s.kind, s.fraction)
+			if !(s.Fraction >= 0 && s.Fraction <= 1) {
+				return fmt.Errorf("%v is %v, must be from 0 to 1", Fault(s.Kind), s.Fraction)
 			}
-			sum += s.fraction
+			sum += s.Fraction
 		}
 		if sum > 1+rounding {
 			return fmt.Errorf("the fractions %s add up to %.3g, must be at most 1", group.name, sum)
@@ -198,79 +233,4 @@ func (t *Throttle) check() error {
 		return fmt.Errorf("Throttle.Reason is %q, must be one of %v", t.Reason, reasons)
 	}
 	return nil
-}
-
-// faults is Faults at work in one function.
-type faults struct {
-	Faults
-
-	gate   gate
-	drawn  atomic.Uint64 // synchronous invocations
-	events atomic.Uint64
-	counts [faultKinds]atomic.Int64
-	stop   chan struct{} // closed when the function closes: nothing is held up any more
-}
-
-// newFaults returns nil for nil.
-func newFaults(f *Faults) *faults {
-	if f == nil {
-		return nil
-	}
-	return &faults{Faults: *f, gate: gate{Throttle: f.Throttle}, stop: make(chan struct{})}
-}
-
-// close ends all waiting.
-func (f *faults) close() {
-	if f != nil {
-		close(f.stop)
-	}
-}
-
-// A fate is what one invocation meets, and the dice for its details.
-// A nil fate is that of an invocation to which nothing happens.
-type fate struct {
-	kind Fault
-	dice *rand.Rand
-	in   *faults
-}
-
-// draw decides about the next synchronous invocation.
-func (f *faults) draw() *fate {
-	return f.pick(rand.NewPCG(f.Seed, f.drawn.Add(1)), f.shares())
-}
-
-// pick throws the dice.
-func (f *faults) pick(source rand.Source, shares []share) *fate {
-	dice := rand.New(source) //nolint:gosec // faults are to be predictable
-	drawn := &fate{kind: faultNone, dice: dice, in: f}
-	u := dice.Float64()
-	for _, s := range shares {
-		if u < s.fraction {
-			drawn.kind = s.kind
-			break
-		}
-		u -= s.fraction
-	}
-	return drawn
-}
-
-// happens counts the fate's fault if it is of the given kind, and reports
-// whether it is.
-func (d *fate) happens(kind Fault) bool {
-	if d == nil || d.kind != kind {
-		return false
-	}
-	d.in.counts[kind].Add(1)
-	return true
-}
-
-// wait waits for that long, unless something ends it before.
-func (f *faults) wait(long time.Duration, gone <-chan struct{}) {
-	timer := time.NewTimer(long)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-gone:
-	case <-f.stop:
-	}
 }

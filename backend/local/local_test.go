@@ -12,6 +12,6 @@ import (
 // Not parallel: the suite looks for goroutines that were left behind.
 func TestConformance(t *testing.T) {
 	backendtest.Run(t, func(t *testing.T) lambdapool.Backend {
-		return open(t, local.WithConcurrency(2), local.WithMemory(640), local.WithTimeout(3*time.Second))
-	}, backendtest.Isolated())
+		return open(t, local.WithConcurrency(2), local.WithMemory(640), local.WithTimeout(8*time.Second))
+	}, backendtest.Isolated(), backendtest.WithoutNested()) // this program does not import backend/awslambda/nest, whose tests run that suite
 }

@@ -18,11 +18,11 @@ import (
 
 	awslambdago "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
-	"go.uber.org/goleak"
 
 	"github.com/lambdapool/lambdapool/agent"
 	_ "github.com/lambdapool/lambdapool/backend/backendtest" // registers the suite's functions for the agents
 	"github.com/lambdapool/lambdapool/backend/local"
+	"github.com/lambdapool/lambdapool/internal/noleak"
 )
 
 // agentKind says, in the environment of an agent, which one it is to be
@@ -49,6 +49,17 @@ func TestMain(m *testing.M) {
 		select {}
 	case "init error":
 		bareInitError()
+	case "init error that stays":
+		say(http.MethodPost, "init/error", `{"errorMessage":"no database","errorType":"Init.NoDatabase"}`)
+		select {}
+	case "late once": // the first of them, until the test says that it has ended
+		if _, err := os.Stat(os.Getenv("TEST_DIR") + "/second"); err != nil {
+			select {}
+		}
+		fmt.Println("second init")
+		awslambdago.Start(handler{})
+	case "answer and exit":
+		answerAndExit()
 	case "hoard":
 		hoard(400)
 		select {}
@@ -57,7 +68,7 @@ func TestMain(m *testing.M) {
 		parent()
 	}
 	agent.Main()
-	goleak.VerifyTestMain(m)
+	noleak.Main(m)
 }
 
 // A job is what the test's handler is asked to do.
@@ -121,6 +132,9 @@ func (handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		}
 		time.Sleep(time.Duration(j.N) * time.Millisecond)
 		return []byte(`"slept"`), nil
+	case "spawn":
+		cmd := exec.Command("sleep", "100")
+		return must(json.Marshal([]int{os.Getpid(), startPID(cmd)})), nil
 	case "spawn and wait":
 		cmd := exec.Command("sleep", "100")
 		if err := cmd.Start(); err != nil {
@@ -135,6 +149,13 @@ func (handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		return nil, errors.Join(errors.New("not yet"), appendTo(j.Text, "."))
 	}
 	return nil, fmt.Errorf("unknown job %q", j.Do)
+}
+
+func startPID(cmd *exec.Cmd) int {
+	if err := cmd.Start(); err != nil {
+		panic(err)
+	}
+	return cmd.Process.Pid
 }
 
 func appendTo(path, text string) error {
@@ -189,6 +210,14 @@ func bareInitError() {
 	os.Exit(1)
 }
 
+// answerAndExit does what the invocation says, "response" or "error", and ends.
+func answerAndExit() {
+	said, next := say("GET", "invocation/next", "")
+	_, how, _ := strings.Cut(said, ": 200 ")
+	say("POST", "invocation/"+next.Get("Lambda-Runtime-Aws-Request-Id")+"/"+strings.Trim(how, `"`), `{"errorMessage":"sorry","errorType":"Mine"}`)
+	os.Exit(5)
+}
+
 // bareRuntime makes every mistake that a runtime can make before it answers
 // each invocation with what the platform said to them.
 func bareRuntime() {
@@ -223,7 +252,8 @@ func bareRuntime() {
 // open starts an embedded Lambda for the length of the test.
 func open(t *testing.T, opts ...local.Option) *local.Backend {
 	t.Helper()
-	b, err := local.New(opts...)
+	t.TempDir() // what agents write there must end before it is removed: cleanups run last in, first out
+	b, err := local.New(append([]local.Option{local.WithLogOutput(io.Discard)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,6 +62,14 @@ func clients(t *testing.T, s *local.Server) cloud {
 // serve starts a server for the length of the test, with a role for functions.
 func serve(t *testing.T, opts ...local.Option) cloud {
 	t.Helper()
+	_, c := openServer(t, opts...)
+	return c
+}
+
+// openServer does the same, and returns the server as well.
+func openServer(t *testing.T, opts ...local.Option) (*local.Server, cloud) {
+	t.Helper()
+	t.TempDir() // what agents write there must end before it is removed: cleanups run last in, first out
 	s, err := local.NewServer(opts...)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +81,7 @@ func serve(t *testing.T, opts ...local.Option) cloud {
 	})
 	c := clients(t, s)
 	roleFor(t, c)
-	return c
+	return s, c
 }
 
 // roleFor makes the role of the test's functions.
@@ -160,6 +168,13 @@ func (c cloud) call(t *testing.T, name, payload string) (version, result string)
 		return aws.ToString(out.ExecutedVersion), "error " + string(out.Payload)
 	}
 	return aws.ToString(out.ExecutedVersion), string(out.Payload)
+}
+
+// refusedAs is refused with "code: text".
+func refusedAs(t *testing.T, err error, want string) {
+	t.Helper()
+	code, text, _ := strings.Cut(want, ": ")
+	refused(t, err, code, text)
 }
 
 // refused checks an error's code and a part of its text.

@@ -95,8 +95,8 @@ func TestRoles(t *testing.T) {
 	}
 	_, err = c.GetRole(t.Context(), &iam.GetRoleInput{RoleName: role})
 	refused(t, err, "NoSuchEntity", "The role with name other cannot be found.")
-	_, err = c.ListUsers(t.Context(), &iam.ListUsersInput{})
-	refused(t, err, "InvalidAction", "ListUsers")
+	_, err = c.ListGroups(t.Context(), &iam.ListGroupsInput{})
+	refused(t, err, "InvalidAction", "ListGroups")
 	_, err = c.GetRole(t.Context(), &iam.GetRoleInput{RoleName: role}, func(o *iam.Options) {
 		o.Credentials = credentials.NewStaticCredentialsProvider("AKIASOMEBODYELSE", "secret", "")
 	})
@@ -165,7 +165,7 @@ func TestLogsOfAgents(t *testing.T) {
 	if err != nil || len(streams.LogStreams) != 1 || !strings.Contains(aws.ToString(streams.LogStreams[0].LogStreamName), "/[$LATEST]") {
 		t.Fatalf("streams %+v: %v", streams, err)
 	}
-	got, err := c.logs.GetLogEvents(t.Context(), &cloudwatchlogs.GetLogEventsInput{LogGroupName: group, LogStreamName: streams.LogStreams[0].LogStreamName, Limit: aws.Int32(5)})
+	got, err := c.logs.GetLogEvents(t.Context(), &cloudwatchlogs.GetLogEventsInput{LogGroupName: group, LogStreamName: streams.LogStreams[0].LogStreamName, Limit: aws.Int32(5), StartFromHead: aws.Bool(true)})
 	if err != nil || len(got.Events) != 5 {
 		t.Fatalf("%+v: %v", got, err)
 	}

@@ -1,13 +1,14 @@
-// Agent compares a lambdapool agent with a bare handler on aws-lambda-go, both
-// built as they are deployed: the time from starting the process to its first
-// request for work, and the time and CPU of one call after another. The runtime
-// API is a loopback server of this program. Both take turns that are short
-// beside what else disturbs the machine; a ratio is the median of those of the
-// rounds, in each of which both ran.
+// Agent compares a lambdapool agent with a bare handler on aws-lambda-go, with itself in isolation, and with the
+// agent behind HTTP that containers run, all built as they are deployed: the time from starting the process to its first
+// request for work, or until its port takes a connection, the time and CPU of one call after another, and of one chunk after
+// another, and the size of the binary. The runtime API is a loopback server of this program, and so is who calls the agent
+// behind HTTP. All take turns that are short beside what else disturbs the machine; a ratio is the median of those of the
+// rounds, in each of which all ran.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/internal/isolate"
 )
 
 const (
@@ -34,63 +36,115 @@ const (
 	warmUp = 500 // calls before the first turn
 )
 
-// A subject is one of the binaries compared, with what was measured of it in
+// A subject is one of the agents compared, with what was measured of it in
 // each round.
 type subject struct {
-	name, path string
-	payload    []byte
-	start      []float64 // ms
-	wall, cpu  []float64 // µs for each call
+	name, program string
+	env           []string
+	payload       []byte
+	http          bool      // it is called over HTTP, not by a runtime API
+	start         []float64 // ms
+	wall, cpu     []float64 // µs for each call
 }
+
+// pooled is the program with lambdapool's agent, and served the same with the server for HTTP in it; "bare" has none.
+const (
+	pooled = "pooled"
+	served = "served"
+)
+
+// chunkItems is how many items a chunk has: trivial ones.
+const chunkItems = 100
 
 func main() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "bench-agent")
 	exitOn(err)
 	defer func() { exitOn(os.RemoveAll(dir)) }()
-	subjects := []*subject{
-		{name: "bare", payload: []byte("41")},
-		{name: "pooled", payload: request()},
-	}
+	build(ctx, dir, "bare", "bare", "lambda.norpc,lambdapool.nohttp")
+	build(ctx, dir, pooled, "pooled", "lambda.norpc,lambdapool.nohttp")
+	build(ctx, dir, served, "pooled", "lambda.norpc")
+	isolated := []string{isolate.Variable + "=" + isolate.On}
+	single := compare(ctx, dir, []*subject{
+		{name: "bare handler", program: "bare", payload: []byte("41")},
+		{name: "agent", program: pooled, payload: request(1)},
+		{name: "agent, isolated", program: pooled, env: isolated, payload: request(1)},
+		{name: "agent behind HTTP", program: served, http: true, payload: frame(1)},
+	}, starts)
+	chunks := compare(ctx, dir, []*subject{
+		{name: "agent", program: pooled, payload: request(chunkItems)},
+		{name: "agent, isolated", program: pooled, env: isolated, payload: request(chunkItems)},
+		{name: "agent behind HTTP", program: served, http: true, payload: frame(chunkItems)},
+	}, 0)
+	bare, agent, alone, behind := single[0], single[1], single[2], single[3]
+	fmt.Fprintln(os.Stdout, "| | bare handler | agent | ratio | isolated | to the agent | HTTP | to the agent |")
+	fmt.Fprintln(os.Stdout, "|---|---|---|---|---|---|---|---|")
+	row("start until it can be called, ms", bare.start, agent.start, alone.start, behind.start)
+	row("one call, µs", bare.wall, agent.wall, alone.wall, behind.wall)
+	row("CPU of one call, µs", bare.cpu, agent.cpu, alone.cpu, behind.cpu)
+	agent, alone, behind = chunks[0], chunks[1], chunks[2]
+	row(fmt.Sprintf("a chunk of %d, µs", chunkItems), nil, agent.wall, alone.wall, behind.wall)
+	row(fmt.Sprintf("CPU of a chunk of %d, µs", chunkItems), nil, agent.cpu, alone.cpu, behind.cpu)
+	row("binary, MB", size(dir, "bare"), size(dir, pooled), size(dir, pooled), size(dir, served))
+}
+
+// build builds a program below this directory as it is deployed.
+func build(ctx context.Context, dir, name, program, tags string) {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", tags, //nolint:gosec // fixed names
+		"-ldflags", "-s -w -buildid=", "-o", filepath.Join(dir, name), "./agent/"+program)
+	cmd.Env, cmd.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
+	exitOn(cmd.Run())
+}
+
+// size is that of a binary, in MB, as the only measurement of it.
+func size(dir, name string) []float64 {
+	stat, err := os.Stat(filepath.Join(dir, name))
+	exitOn(err)
+	return []float64{float64(stat.Size()) / 1e6}
+}
+
+// compare measures subjects in turn, and returns them.
+func compare(ctx context.Context, dir string, subjects []*subject, starts int) []*subject {
 	for _, s := range subjects {
-		s.path = filepath.Join(dir, s.name)
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", //nolint:gosec // fixed names
-			"-ldflags", "-s -w -buildid=", "-o", s.path, "./bench/agent/"+s.name)
-		build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
-		exitOn(build.Run())
+		s.program = filepath.Join(dir, s.program)
 	}
+	turn := slices.Clone(subjects)
 	for range starts {
-		for _, s := range subjects {
+		for _, s := range turn {
 			p := s.launch(ctx)
 			s.start = append(s.start, milliseconds(p.start))
 			p.stop()
 		}
-		slices.Reverse(subjects) // nobody always comes after the other
+		slices.Reverse(turn) // nobody always comes after the other
 	}
 	for range rounds {
 		round(ctx, subjects)
 	}
-	bare, pooled := subjects[0], subjects[1]
-	if bare.name != "bare" {
-		bare, pooled = pooled, bare
-	}
-	fmt.Fprintln(os.Stdout, "| | bare handler | agent | ratio |")
-	fmt.Fprintln(os.Stdout, "|---|---|---|---|")
-	row("start to first poll, ms", bare.start, pooled.start)
-	row("one call, µs", bare.wall, pooled.wall)
-	row("CPU of one call, µs", bare.cpu, pooled.cpu)
+	return subjects
 }
 
-func row(what string, bare, pooled []float64) {
-	ratios := make([]float64, len(bare))
-	for i := range ratios {
-		ratios[i] = pooled[i] / bare[i]
+// row prints medians, and the medians of the ratios in each round. There may be no bare handler.
+func row(what string, bare, agent, isolated, behind []float64) {
+	first, ratio := "", ""
+	ofIsolated := ratios(isolated, agent)
+	if bare != nil {
+		ratio = fmt.Sprintf("%.2f", ratios(agent, bare))
+		first = fmt.Sprintf("%.2f", median(bare))
 	}
-	fmt.Fprintf(os.Stdout, "| %s | %.2f | %.2f | %.2f |\n", what, median(bare), median(pooled), median(ratios))
+	fmt.Fprintf(os.Stdout, "| %s | %s | %.2f | %s | %.2f | %.2f | %.2f | %.2f |\n",
+		what, first, median(agent), ratio, median(isolated), ofIsolated, median(behind), ratios(behind, agent))
+}
+
+func ratios(xs, to []float64) float64 {
+	all := make([]float64, len(xs))
+	for i := range all {
+		all[i] = xs[i] / to[i]
+	}
+	return median(all)
 }
 
 func median(xs []float64) float64 {
-	slices.Sort(xs)
+	xs = slices.Sorted(slices.Values(xs))
 	return xs[len(xs)/2]
 }
 
@@ -123,6 +177,7 @@ func round(ctx context.Context, subjects []*subject) {
 type running struct {
 	cmd     *exec.Cmd
 	server  *http.Server
+	caller  *caller       // instead of a server: calls go to the process
 	start   time.Duration // until it asked for work
 	number  int           // of calls
 	work    chan int
@@ -131,6 +186,9 @@ type running struct {
 
 // launch starts the process and waits until it asks for work.
 func (s *subject) launch(ctx context.Context) *running {
+	if s.http {
+		return s.launchServer(ctx)
+	}
 	polled := make(chan time.Time, 1)
 	r := &running{work: make(chan int), answers: make(chan []byte)}
 	mux := http.NewServeMux()
@@ -159,8 +217,9 @@ func (s *subject) launch(ctx context.Context) *running {
 	r.server = &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
 	go func() { _ = r.server.Serve(listener) }()
 
-	r.cmd = exec.CommandContext(ctx, s.path) //nolint:gosec // built above
+	r.cmd = exec.CommandContext(ctx, s.program) //nolint:gosec // built above
 	r.cmd.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + listener.Addr().String(), "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=1769", "_HANDLER=bootstrap"}
+	r.cmd.Env = append(r.cmd.Env, s.env...)
 	begun := time.Now()
 	exitOn(r.cmd.Start())
 	r.start = (<-polled).Sub(begun)
@@ -170,6 +229,10 @@ func (s *subject) launch(ctx context.Context) *running {
 func (r *running) stop() {
 	exitOn(r.cmd.Process.Kill())
 	_ = r.cmd.Wait() // it was killed
+	if r.caller != nil {
+		r.caller.client.CloseIdleConnections()
+		return
+	}
 	exitOn(r.server.Close())
 }
 
@@ -178,6 +241,10 @@ func (r *running) call(n int) time.Duration {
 	begun := time.Now()
 	for range n {
 		r.number++
+		if r.caller != nil {
+			r.caller.call()
+			continue
+		}
 		r.work <- r.number
 		if body := <-r.answers; strings.Contains(string(body), "errorMessage") {
 			exitOn(fmt.Errorf("%s: %s", r.cmd.Path, body))
@@ -186,17 +253,38 @@ func (r *running) call(n int) time.Duration {
 	return time.Since(begun)
 }
 
-// cpuTime returns the seconds of CPU that the process has used.
+// cpuTime returns the seconds of CPU that the process and its children have used.
 func (r *running) cpuTime() float64 {
 	p, err := process.NewProcess(int32(r.cmd.Process.Pid))
 	exitOn(err)
-	times, err := p.Times()
-	exitOn(err)
-	return times.User + times.System
+	children, err := p.Children()
+	if err != nil && !errors.Is(err, process.ErrorNoChildren) {
+		exitOn(err)
+	}
+	total := 0.0
+	for _, one := range append(children, p) {
+		times, err := one.Times()
+		exitOn(err)
+		total += times.User + times.System
+	}
+	return total
 }
 
-// request is a call of the agent's function.
-func request() []byte {
+// request is a call of the agent's function, for so many items, as Lambda carries it.
+func request(items int) []byte {
+	payload, err := codec.EncodeRequest(ask(items))
+	exitOn(err)
+	return payload
+}
+
+// frame is the same as HTTP carries it.
+func frame(items int) []byte {
+	payload, err := codec.EncodeRawRequest(ask(items))
+	exitOn(err)
+	return payload
+}
+
+func ask(items int) *codec.Request {
 	registry := lambdapool.NewRegistry()
 	lambdapool.RegisterIn(registry, "next", func(_ context.Context, n int) (int, error) { return n, nil })
 	f, _ := registry.Lookup("next")
@@ -205,9 +293,7 @@ func request() []byte {
 	n := 41
 	args, err := codec.Marshal([]*codec.Type{typ}, []reflect.Value{reflect.ValueOf(&n).Elem()})
 	exitOn(err)
-	payload, err := codec.EncodeRequest(&codec.Request{ID: "bench-1", Func: "next", Shape: f.Fingerprint(), Items: [][]byte{args}})
-	exitOn(err)
-	return payload
+	return &codec.Request{ID: "bench-1", Func: "next", Shape: f.Fingerprint(), Items: slices.Repeat([][]byte{args}, items)}
 }
 
 func exitOn(err error) {

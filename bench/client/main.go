@@ -3,7 +3,7 @@
 // awslambda's backend alone, and the whole of lambdapool (executor, codec,
 // futures) on top of it.
 //
-//	go run ./bench/client -latency 20ms -inflight 256
+//	go -C bench run ./client -latency 20ms -inflight 256
 //
 // The other side is a process of its own on loopback: TLS with a chain of two
 // certificates and RSA keys of 2048 bits, HTTP/1.1, an agent that runs a trivial

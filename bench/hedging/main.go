@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/lambdapool/lambdapool"
-	"github.com/lambdapool/lambdapool/internal/far"
+	"github.com/lambdapool/lambdapool/bench/internal/far"
 )
 
 const (

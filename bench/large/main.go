@@ -2,8 +2,8 @@
 // argument and a result of the same size, through the embedded Lambda's object store
 // to an agent process and back.
 //
-//	go run ./bench/large            # 100 MB
-//	go run ./bench/large -size 500  # MB
+//	go -C bench run ./large            # 100 MB
+//	go -C bench run ./large -size 500  # MB
 //
 // A payload's size is that of its encoding. Memory is VmHWM of the client process, the
 // highest resident size of its life: Go's runtime, the program, the embedded Lambda with

@@ -12,8 +12,11 @@ import (
 
 	"github.com/lambdapool/lambdapool/backend/local"
 	"github.com/lambdapool/lambdapool/deploy"
+	"github.com/lambdapool/lambdapool/internal/legible"
 )
 
+// doctorCommand prints all findings, good ones, too: what was looked at is a part of the
+// answer. A problem makes the exit code 1, a warning does not.
 func (a *app) doctorCommand() *cobra.Command {
 	var workers int
 	cmd := &cobra.Command{
@@ -22,11 +25,13 @@ func (a *app) doctorCommand() *cobra.Command {
 		Long: `Doctor looks at credentials, region, the function's state and version, its memory and
 what CPU comes with it, the account's concurrency and what a run would take from others. With
 PACKAGE, here or in the project file, it compares the deployed code, and the functions that it
-registers, with the local ones. Each finding comes with its remedy. The exit code is 1 if there
+registers, with the local ones. On Cloud Run it looks at credentials and whether they mint
+ID tokens, APIs, the repository, who may call, billing and the number of instances. Each finding comes with its remedy. The exit code is 1 if there
 is a problem.`,
 		Example: `  lambdapool doctor
   lambdapool doctor demo ./examples/algorithms
-  lambdapool doctor demo --workers 800`,
+  lambdapool doctor demo --workers 800
+  lambdapool doctor demo --on cloudrun`,
 		Args: named(0, 2, "NAME and PACKAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o := deploy.DoctorOptions{Workers: workers}
@@ -44,11 +49,15 @@ is a problem.`,
 			if o.Package != "" {
 				o.Local = func(ctx context.Context) ([]deploy.RegisteredFn, error) { return localFunctions(ctx, o.Dir, o.Package) }
 			}
-			client, err := a.client(cmd.Context())
+			if !cmd.Flags().Changed("workers") {
+				o.Workers = 0 // which is the cloud's own
+			}
+			client, err := a.provider(cmd.Context())
 			if err != nil {
 				return err
 			}
-			findings, err := client.Doctor(cmd.Context(), name, o)
+			defer client.close()
+			findings, err := client.doctor(cmd.Context(), name, o)
 			if err != nil {
 				return err
 			}
@@ -64,15 +73,16 @@ is a problem.`,
 		},
 		ValidArgsFunction: a.completeNames,
 	}
-	cmd.Flags().IntVar(&workers, "workers", 256, "workers of the run that is planned")
+	cmd.Flags().IntVar(&workers, "workers", 256, "workers of the run that is planned (Cloud Run: 100)")
 	return a.asJSON(cmd)
 }
 
+// showFindings prints a line per finding, and its remedy below.
 func showFindings(w io.Writer, findings []deploy.Finding) {
 	for _, f := range findings {
-		fmt.Fprintf(w, "%-8s %-12s %s\n", f.Level, f.Check, f.Text)
+		fmt.Fprintf(w, "%-8s %-12s %s\n", f.Level, f.Check, legible.Text(f.Text))
 		if f.Remedy != "" {
-			fmt.Fprintf(w, "%21s → %s\n", "", f.Remedy)
+			fmt.Fprintf(w, "%21s → %s\n", "", legible.Text(f.Remedy))
 		}
 	}
 }

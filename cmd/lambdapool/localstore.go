@@ -1,15 +1,18 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 
 	"github.com/lambdapool/lambdapool/internal/s3local"
+	"github.com/lambdapool/lambdapool/internal/tempdir"
 )
 
 // storeFlags are those of the bucket of `lambdapool local`.
@@ -17,11 +20,13 @@ type storeFlags struct {
 	bucket, data, address string
 }
 
+// config is what can be checked before a directory is there.
 func (f *storeFlags) config() *s3local.Config {
 	return &s3local.Config{Address: f.address, Buckets: []string{f.bucket}}
 }
 
-// A localStore is the bucket, with the keys for all services.
+// A localStore is the bucket, with the keys for all services: Lambda and S3 of this machine know
+// the same user.
 type localStore struct {
 	server *s3local.Server
 	keys   keyPair
@@ -40,10 +45,11 @@ func (f *storeFlags) open() (_ *localStore, err error) {
 	cfg.Dir = f.data
 	remove := func() error { return nil }
 	if f.data == "" {
-		if cfg.Dir, err = os.MkdirTemp("", "lambdapool-data-"); err != nil {
+		dir, err := tempdir.Make("lambdapool-data-")
+		if err != nil {
 			return nil, err
 		}
-		remove = func() error { return os.RemoveAll(cfg.Dir) }
+		cfg.Dir, remove = dir.Path, dir.Remove
 	}
 	defer func() {
 		if err != nil {
@@ -97,3 +103,55 @@ func writeOnce(path string, data []byte) error {
 	}
 	return os.Rename(path+".new", path)
 }
+
+// addresses are where the services of a directory were last, and are again if that can be:
+// links in queued events, and what programs were told, hold after a restart.
+type addresses struct {
+	Lambda string `json:"lambda"`
+	S3     string `json:"s3"`
+}
+
+// addressFile is in the directory of --data.
+const addressFile = "addresses.json"
+
+// addressesIn returns none where none are kept.
+func addressesIn(dir string) addresses {
+	var kept addresses
+	if dir == "" {
+		return kept
+	}
+	data, err := os.ReadFile(filepath.Join(dir, addressFile))
+	if err != nil || json.Unmarshal(data, &kept) != nil {
+		return addresses{} // new ones do as well
+	}
+	return kept
+}
+
+// write keeps the addresses for the next start.
+func (w addresses) write(dir string) error {
+	data, err := json.Marshal(w)
+	if err != nil {
+		return err
+	}
+	return writeOnce(filepath.Join(dir, addressFile), data)
+}
+
+// canListen says whether an address is free.
+func canListen(address string) bool {
+	if address == "" {
+		return false
+	}
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp4", address)
+	if err != nil {
+		return false
+	}
+	return listener.Close() == nil
+}
+
+// object reads code that a request to Lambda names by bucket and key.
+func (l *localStore) object(_ context.Context, bucket, key string) ([]byte, error) {
+	return l.server.Read(bucket, key, maxCode+1)
+}
+
+// maxCode is the size of a zip at most, in bytes; one more is too large, which Lambda says.
+const maxCode = 50 << 20

@@ -12,42 +12,26 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lambdapool/lambdapool/deploy"
+	"github.com/lambdapool/lambdapool/internal/legible"
 )
 
+// listCommand prints the functions that lambdapool made. It asks for pages only, so it is fast
+// also where there are many.
 func (a *app) listCommand() *cobra.Command {
 	return a.asJSON(&cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
-		Short:   "List the functions that lambdapool made",
-		Example: "  lambdapool list\n  lambdapool list --region eu-central-1 --json",
+		Short:   "List the functions, or services, that lambdapool made",
+		Example: "  lambdapool list\n  lambdapool list --region eu-central-1 --json\n  lambdapool list --on cloudrun",
 		Args:    named(0, 0, "nothing"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.client(cmd.Context())
-			if err != nil {
-				return err
-			}
-			functions := []deploy.Function{}
-			for f, err := range client.List(cmd.Context()) {
-				if err != nil {
-					return err
-				}
-				functions = append(functions, f)
-			}
-			return a.print(functions, func(w io.Writer) {
-				if len(functions) == 0 {
-					fmt.Fprintf(w, "no functions in %s: lambdapool create NAME PACKAGE makes one\n", client.Region())
-					return
-				}
-				rows := [][]string{{"NAME", "ARCH", "MEMORY", "TIMEOUT", "CODE", "MODIFIED", "LAMBDAPOOL"}}
-				for _, f := range functions {
-					rows = append(rows, []string{f.Name, f.Arch, fmt.Sprintf("%d MB", f.Memory), fmt.Sprintf("%d s", f.Timeout), megabytes(f.CodeSize), date(f.LastModified), f.Lambdapool})
-				}
-				table(w, rows)
-			})
+			return a.with(cmd.Context(), func(p provider) (answer, error) { return p.list(cmd.Context()) })
 		},
 	})
 }
 
+// showCommand prints one function. An agent that does not answer is a part of what is shown,
+// and no failure of the command.
 func (a *app) showCommand() *cobra.Command {
 	return a.asJSON(&cobra.Command{
 		Use:     "show NAME",
@@ -56,20 +40,13 @@ func (a *app) showCommand() *cobra.Command {
 		Example: "  lambdapool show demo\n  lambdapool show demo --json",
 		Args:    named(1, 1, "NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.client(cmd.Context())
-			if err != nil {
-				return err
-			}
-			s, err := client.Show(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			return a.print(s, func(w io.Writer) { showFunction(w, s) })
+			return a.with(cmd.Context(), func(p provider) (answer, error) { return p.show(cmd.Context(), args[0]) })
 		},
 		ValidArgsFunction: a.completeNames,
 	})
 }
 
+// showFunction prints names of the environment only: its values may be secrets.
 func showFunction(w io.Writer, s *deploy.Shown) {
 	f := s.Function
 	reserved := "none"
@@ -104,18 +81,22 @@ func showFunction(w io.Writer, s *deploy.Shown) {
 		{"aliases", or(strings.Join(aliases, ", "), "none")},
 		{"tags", or(strings.Join(tags, ", "), "none")},
 	}
+	if f.Shards > 0 {
+		rows = slices.Insert(rows, 2, []string{"shards", strings.TrimSuffix(fmt.Sprintf("%d: %s", f.Shards, or(f.Uneven, "")), ": ")})
+	}
 	if len(f.Subnets) > 0 {
 		rows = append(rows, []string{"VPC", strings.Join(slices.Concat(f.Subnets, f.SecurityGroups), ", ")})
 	}
 	table(w, rows)
 	if s.Registry == nil {
-		fmt.Fprintf(w, "\nits agent does not answer: %s\n", s.Problem)
+		fmt.Fprintf(w, "\nits agent does not answer: %s\n", legible.Text(s.Problem))
 		return
 	}
 	fmt.Fprintln(w, "\nregistered functions")
 	showRegistry(w, s.Registry)
 }
 
+// date is in UTC, as all times are that this command prints: a log of another machine has to match.
 func date(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -123,6 +104,8 @@ func date(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
+// layersCommand lists layer versions, each with the functions that use it: an old one that nobody
+// uses may go.
 func (a *app) layersCommand() *cobra.Command {
 	return a.asJSON(&cobra.Command{
 		Use:     "layers",
@@ -130,6 +113,9 @@ func (a *app) layersCommand() *cobra.Command {
 		Example: "  lambdapool layers",
 		Args:    named(0, 0, "nothing"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.onlyOnLambda("layers", ""); err != nil {
+				return err
+			}
 			client, err := a.client(cmd.Context())
 			if err != nil {
 				return err
@@ -157,25 +143,28 @@ func (a *app) layersCommand() *cobra.Command {
 	})
 }
 
+// deleteCommand asks before, with a list of what would go: the plan of a dry run.
 func (a *app) deleteCommand() *cobra.Command {
 	var o deploy.DeleteOptions
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "delete NAME",
-		Short: "Delete a function and its role",
+		Short: "Delete a function and its role, or a service",
 		Long: `Delete removes a function with all its versions and aliases, the role that create made
-for it, and with --logs its log. It asks before, and refuses functions that lambdapool did
-not make.`,
+for it, and with --logs its log. On Cloud Run it removes the service with all its
+revisions; images stay. It asks before, and refuses what lambdapool did not
+make.`,
 		Example: "  lambdapool delete demo\n  lambdapool delete demo --logs --yes",
 		Args:    named(1, 1, "NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.client(cmd.Context())
+			client, err := a.provider(cmd.Context())
 			if err != nil {
 				return err
 			}
+			defer client.close()
 			plan := o
 			plan.DryRun = true
-			all, err := client.Delete(cmd.Context(), args[0], plan)
+			all, err := client.delete(cmd.Context(), args[0], plan)
 			if err != nil {
 				return err
 			}
@@ -186,14 +175,14 @@ not make.`,
 			}
 			deleted := all
 			if !o.DryRun {
-				deleted, err = client.Delete(cmd.Context(), args[0], o)
+				deleted, err = client.delete(cmd.Context(), args[0], o)
 			}
 			verb := "deleted"
 			if o.DryRun {
 				verb = "would delete"
 			}
 			for _, what := range deleted {
-				fmt.Fprintln(a.stdout, verb, what)
+				fmt.Fprintln(a.stdout, verb, legible.Line(what))
 			}
 			return err
 		},
@@ -205,11 +194,12 @@ not make.`,
 	return cmd
 }
 
+// nothingDeleted is what a no to the question means.
 const nothingDeleted = "nothing was deleted"
 
 // confirm asks whoever is there. refused is the error of a no.
 func (a *app) confirm(what, refused string) error {
-	fmt.Fprintf(a.stderr, "%s? [y/N] ", what)
+	fmt.Fprintf(a.stderr, "%s? [y/N] ", legible.Line(what))
 	answer, err := bufio.NewReader(a.stdin).ReadString('\n')
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
@@ -223,6 +213,7 @@ func (a *app) confirm(what, refused string) error {
 	return errors.New(refused)
 }
 
+// versionCommand asks nobody. Bug reports want what it prints.
 func (a *app) versionCommand() *cobra.Command {
 	return a.asJSON(&cobra.Command{
 		Use:     "version",

@@ -15,12 +15,20 @@ import (
 
 	"github.com/lambdapool/lambdapool/backend/local"
 	"github.com/lambdapool/lambdapool/deploy"
+	"github.com/lambdapool/lambdapool/deploy/rundeploy"
+	"github.com/lambdapool/lambdapool/internal/noleak"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, // but for idle connections of the SDK's clients, which it never closes
+	if os.Getenv(asCommand) != "" {
+		main()
+	}
+	noleak.Main(m, // but for idle connections of the SDK's clients, which it never closes
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
+
+// asCommand says, in the environment, that the test binary is to be the command itself.
+const asCommand = "TEST_AS_COMMAND"
 
 // A shell runs the command as a user does.
 type shell struct {
@@ -34,7 +42,7 @@ func newShell(t *testing.T, endpoint, id, secret string) *shell {
 	none := filepath.Join(t.TempDir(), "none")
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": id, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": "us-east-1",
-		"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_PROFILE": "", "AWS_SESSION_TOKEN": "", "AWS_MAX_ATTEMPTS": "1", "AWS_ENDPOINT_URL_S3": "", bucketVariable: "",
+		"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_PROFILE": "", "AWS_SESSION_TOKEN": "", "AWS_MAX_ATTEMPTS": "1", "AWS_ENDPOINT_URL_S3": "", bucketVariable: "", onVariable: "",
 	} {
 		t.Setenv(name, value)
 	}
@@ -44,7 +52,7 @@ func newShell(t *testing.T, endpoint, id, secret string) *shell {
 func (s *shell) run(args ...string) (code int, stdout, stderr string) {
 	s.t.Helper()
 	var out, err bytes.Buffer
-	a := &app{stdin: strings.NewReader(s.stdin), stdout: &out, stderr: &err, options: []deploy.Option{deploy.WithPoll(time.Millisecond)}}
+	a := &app{stdin: strings.NewReader(s.stdin), stdout: &out, stderr: &err, options: []deploy.Option{deploy.WithPoll(time.Millisecond)}, runOptions: []rundeploy.Option{rundeploy.WithPoll(time.Millisecond)}}
 	code = a.run(s.t.Context(), args)
 	return code, out.String(), err.String()
 }
@@ -97,16 +105,25 @@ func TestFromCodeToCallAndBack(t *testing.T) {
 	}
 	s.want(1, "factorial(-1): negative", "invoke", "demo", "factorial", "--", "-1")
 	s.want(1, "did you mean fibonacci?", "invoke", "demo", "fibonaci", "1")
-	s.want(2, "is a JSON string, not a int", "invoke", "demo", "fibonacci", `"x"`)
+	s.want(2, "is a JSON string, not an int", "invoke", "demo", "fibonacci", `"x"`)
+	s.want(2, `argument 1: "thirty" is not JSON: an int belongs there (it is func(int) int)`, "invoke", "demo", "fibonacci", "thirty")
 	s.want(0, "memory 512 → 256 MB", "update", "demo", algorithms, "--memory", "256", "--dry-run")
 	s.want(0, "code unchanged\n  memory 512 → 256 MB", "update", "demo", algorithms, "--memory", "256")
+	s.want(0, "demo is up to date", "update", "demo", algorithms, "--memory", "256", "--dry-run")
+	s.want(0, "would be changed:\n  code unchanged\n  publish a version", "update", "demo", algorithms, "--publish", "--dry-run")
 	s.want(0, "demo is up to date", "update", "demo", algorithms, "--memory", "256")
 	s.want(0, "alias live → version 1", "update", "demo", "--publish", "--alias", "live")
 	s.want(0, "live → 1", "show", "demo")
 	s.want(0, "REPORT RequestId", "logs", "demo")
 	s.want(0, "REPORT", "logs", "demo", "--filter", "REPORT", "--since", "all", "--json")
 	s.want(0, "cheapest", "cost", "demo", "fibonacci", "30", "--samples", "1")
-	s.want(0, "all functions have the same shape here and there", "doctor", "demo", algorithms)
+	s.want(0, "memory 256 → 1024 MB", "update", "demo", "--memory", "1024")
+	for line := range strings.Lines(s.want(0, "measured", "cost", "demo", "fibonacci", "30", "--samples", "1", "--qualifier", "live")) {
+		if strings.Contains(line, "measured") && !strings.HasPrefix(line, "256 MB ") {
+			t.Errorf("live has 256 MB, and cost measured at %s", line)
+		}
+	}
+	s.want(0, "all functions have the same signature here and there; fields of structs are compared by each call", "doctor", "demo", algorithms)
 	s.want(1, "does not exist in us-east-1", "doctor", "other")
 	s.want(0, "lambda:InvokeFunction", "policy", "client", "demo")
 	s.want(0, "logs:PutLogEvents", "policy", "agent", "demo", "--apply")
@@ -162,10 +179,8 @@ func TestWrongUsageIsToldBeforeAnythingIsSent(t *testing.T) {
 		{"create demo", "no package"},
 		{"create demo pkg --memory 64", "128 to 10240 MB"},
 		{"create demo pkg --memory 10241", "128 to 10240 MB"},
-		{"create demo pkg --memory 0", "128 to 10240 MB"},
 		{"create demo pkg --memory much", "not a whole number of MB"},
 		{"create demo pkg --timeout 901s", "1 to 900 seconds"},
-		{"create demo pkg --timeout 0", "1 to 900 seconds"},
 		{"create demo pkg --timeout 1.5s", "whole seconds"},
 		{"create demo pkg --timeout soon", "not a time such as 30s"},
 		{"create demo pkg --ephemeral-storage 511", "512 to 10240 MB"},
@@ -241,6 +256,29 @@ func TestWrongUsageIsToldBeforeAnythingIsSent(t *testing.T) {
 		{"local --address here", "it is IP:PORT"},
 		{"local --address 10.1.2.3:80", "not on loopback"},
 		{"list --endpoint-url nonsense", "no URL"},
+		{"list --on cloudrn", "did you mean cloudrun?"},
+		{"create demo pkg --cpu 2", "cpu of demo: only on Cloud Run, and this is on Lambda"},
+		{"create demo pkg --cpu two", "not a number of vCPUs"},
+		{"create demo pkg --on cloudrun --layers none", "layers of demo: only on Lambda, and this is on Cloud Run"},
+		{"create demo pkg --on cloudrun --memory 64", "128 to 32768 MB"},
+		{"create demo pkg --on cloudrun --cpu 0", "0.08 to 1, 2, 4, 6 or 8"},
+		{"create demo pkg --on cloudrun --timeout 1h", "59m50s"},
+		{"create demo pkg --on cloudrun --concurrency 0", "0 is out of range: requests that an instance takes at once, 1 to 1000"},
+		{"create demo pkg --on cloudrun --instances 0", "0 is out of range: instances at most"},
+		{"create demo pkg --on cloudrun --timeout 0", "0 is out of range: 1s to 900s"},
+		{"create demo pkg --memory 0", "0 is out of range: 128 to 10240"},
+		{"create demo pkg --timeout 0", "0 is out of range: 1s to 900s"},
+		{"create demo pkg --on cloudrun --env PORT=1", "reserved"},
+		{"create demo pkg --on cloudrun --labels A=b", "lower-case letters"},
+		{"create Demo pkg --on cloudrun", "lower-case letter"},
+		{"update demo --on cloudrun --alias live", "alias of demo: only on Lambda"},
+		{"update demo --tag live", "tag of demo: only on Cloud Run"},
+		{"layers --on cloudrun", "layers: only on Lambda"},
+		{"runs --on cloudrun", "which bucket?"},
+		{"logs demo --on cloudrun --request-id 7", "32 hexadecimal digits"},
+		{"policy agent demo --on cloudrun", "needs no role"},
+		{"policy client demo --on cloudrun --apply", "--member says it"},
+		{"policy client demo --member user:x", "--user or --role on Lambda"},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
 			sh := *s
@@ -253,7 +291,7 @@ func TestWrongUsageIsToldBeforeAnythingIsSent(t *testing.T) {
 func TestEachCommandHasHelpWithAnExample(t *testing.T) {
 	s := offline(t)
 	for _, name := range []string{
-		"create", "update", "list", "show", "delete", "layers", "logs", "invoke", "policy", "policy client", "policy agent", "policy deployer", "policy lifecycle",
+		"init", "create", "update", "list", "show", "delete", "layers", "logs", "invoke", "policy", "policy client", "policy agent", "policy deployer", "policy lifecycle",
 		"doctor", "cost", "version", "local", "runs", "runs show", "runs results", "runs cancel", "runs clean", "runs delete",
 	} {
 		out := s.want(0, "Examples:", append(strings.Fields(name), "--help")...)
@@ -300,7 +338,7 @@ functions:
 	for _, tc := range []struct{ text, want string }{
 		{"functions: {demo: {memroy: 512}}", "functions: demo.memroy: unknown key (did you mean memory?)"},
 		{"function: {}", "did you mean functions?"},
-		{"nonsense: 1", "known: bucket, endpoint-url, functions, profile, region"},
+		{"whatever: 1", "known: bucket, call-as, endpoint-url, functions, on, profile, project, region, repository"},
 		{"functions: {demo: {memory: 64}}", "128 to 10240 MB"},
 		{"functions: {demo: {memory: much}}", "not a whole number"},
 		{"functions: {demo: {memory: }}", "has no value"},

@@ -22,6 +22,8 @@ import (
 // bucketVariable names the bucket unless a flag or the project file does.
 const bucketVariable = "LAMBDAPOOL_BUCKET"
 
+// runsCommand lists the runs of a bucket, and has the commands that are about one. The flags
+// that name the bucket are those of all of them.
 func (a *app) runsCommand() *cobra.Command {
 	var where bucketFlags
 	var state bool
@@ -46,36 +48,51 @@ A run is found by its bucket alone; no function need be named. Say it once with
 	}
 	where.bind(cmd.PersistentFlags())
 	cmd.Flags().BoolVar(&state, "state", false, "say how far each run is, which takes a listing for each")
-	cmd.AddCommand(a.runsShowCommand(&where), a.runsResultsCommand(&where), a.runsCancelCommand(&where), a.runsCleanCommand(&where), a.runsDeleteCommand(&where))
+	cmd.AddCommand(a.runsShowCommand(&where), a.runsResultsCommand(&where), a.runsCancelCommand(&where), a.runsRetryCommand(&where), a.runsCleanCommand(&where), a.runsDeleteCommand(&where))
 	return a.asJSON(cmd)
 }
 
 // bucketFlags say where detached runs are recorded.
 type bucketFlags struct{ bucket, endpoint string }
 
+// bind adds the flags that name the bucket.
 func (s *bucketFlags) bind(flags *pflag.FlagSet) {
 	flags.StringVar(&s.bucket, "bucket", "", "bucket where runs are recorded, `NAME[/PREFIX]` (default: the project file's, then "+bucketVariable+")")
 	flags.StringVar(&s.endpoint, "bucket-endpoint", "", "`URL` of an S3-compatible store (default: AWS_ENDPOINT_URL_S3, then AWS)")
 }
 
-// options returns those of a backend with the bucket.
-func (s bucketFlags) options(p *project) ([]awslambda.Option, error) {
+// A bucketName is where runs are recorded.
+type bucketName struct{ name, prefix, endpoint string }
+
+// find says where runs are recorded: by the flag, the project file or the environment.
+func (s bucketFlags) find(p *project) (b bucketName, err error) {
 	where := cmp.Or(s.bucket, p.Bucket, os.Getenv(bucketVariable))
 	if where == "" {
-		return nil, usage("which bucket? --bucket NAME, bucket in %s, or %s says it", projectFile, bucketVariable)
+		return b, usage("which bucket? --bucket NAME, bucket in %s, or %s says it", projectFile, bucketVariable)
 	}
-	name, prefix, prefixed := strings.Cut(strings.TrimPrefix(where, "s3://"), "/")
-	if prefix = strings.TrimSuffix(prefix, "/"); strings.HasPrefix(name, "arn:") {
-		name, prefixed = where, false // an access point's has slashes of its own
+	var prefixed bool
+	where = strings.TrimPrefix(where, "gs://")
+	b.name, b.prefix, prefixed = strings.Cut(strings.TrimPrefix(where, "s3://"), "/")
+	if b.prefix = strings.TrimSuffix(b.prefix, "/"); strings.HasPrefix(b.name, "arn:") {
+		b.name, prefixed = where, false // an access point's has slashes of its own
 	}
+	if !prefixed {
+		b.prefix = ""
+	}
+	b.endpoint = s.endpoint
+	return b, nil
+}
+
+// onS3 are the options of Lambda's backend with the bucket.
+func (b bucketName) onS3() awslambda.Option {
 	var opts []awslambda.BucketOption
-	if prefixed && prefix != "" {
-		opts = append(opts, awslambda.Prefix(prefix))
+	if b.prefix != "" {
+		opts = append(opts, awslambda.Prefix(b.prefix))
 	}
-	if endpoint := cmp.Or(s.endpoint, os.Getenv("AWS_ENDPOINT_URL_S3")); endpoint != "" {
+	if endpoint := cmp.Or(b.endpoint, os.Getenv("AWS_ENDPOINT_URL_S3")); endpoint != "" {
 		opts = append(opts, awslambda.BucketEndpoint(endpoint), awslambda.PathStyle())
 	}
-	return []awslambda.Option{awslambda.WithBucket(name, opts...)}, nil
+	return awslambda.WithBucket(b.name, opts...)
 }
 
 // runs are the detached runs of a bucket.
@@ -87,8 +104,15 @@ type runs struct {
 
 // withRuns opens the bucket for as long as do lasts.
 func (a *app) withRuns(ctx context.Context, where bucketFlags, do func(*runs) error) error {
-	// No function is called: only the backend wants a name.
-	return a.withFunction(ctx, "runs", "", where, do)
+	// No function is called: only Lambda's backend wants a name.
+	return a.withFunction(ctx, "", "", where, do)
+}
+
+// A recorder is a backend that has a store for runs.
+type recorder interface {
+	lambdapool.Backend
+	Close() error
+	Store() lambdapool.Store
 }
 
 // withFunction opens a function, and the bucket for its runs, for as long as do lasts.
@@ -97,21 +121,21 @@ func (a *app) withFunction(ctx context.Context, name, qualifier string, where bu
 	if err != nil {
 		return err
 	}
-	opts, err := where.options(p)
+	on, err := a.on()
 	if err != nil {
 		return err
 	}
-	client, err := a.client(ctx)
+	bucket, err := where.find(p)
 	if err != nil {
 		return err
 	}
-	opts = append(opts, awslambda.WithConfig(client.Config()), awslambda.WithWorkers(1))
-	if qualifier != "" {
-		opts = append(opts, awslambda.WithQualifier(qualifier))
+	open := a.lambdaRuns
+	if on == onCloudRun {
+		open = a.runRuns
 	}
-	b, err := awslambda.New(ctx, name, opts...)
+	b, err := open(ctx, name, qualifier, bucket)
 	if err != nil {
-		return usage("%w", err) // it is the flags that are wrong: nothing is sent before the first call
+		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	e, err := lambdapool.New(b, lambdapool.WithRegistry(lambdapool.NewRegistry()), lambdapool.WithLogger(slog.New(slog.NewTextHandler(a.stderr, nil))))
@@ -120,6 +144,26 @@ func (a *app) withFunction(ctx context.Context, name, qualifier string, where bu
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
 	return do(&runs{e, b.Store()})
+}
+
+// lambdaRuns opens the bucket of a Lambda function.
+func (a *app) lambdaRuns(ctx context.Context, name, qualifier string, bucket bucketName) (recorder, error) {
+	client, err := a.client(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opts := []awslambda.Option{bucket.onS3(), awslambda.WithConfig(client.Config()), awslambda.WithWorkers(1)}
+	if name == "" {
+		opts = append(opts, awslambda.WithShards(1)) // nothing is invoked
+	}
+	if qualifier != "" {
+		opts = append(opts, awslambda.WithQualifier(qualifier))
+	}
+	b, err := awslambda.New(ctx, cmp.Or(name, "runs"), opts...)
+	if err != nil {
+		return nil, usage("%w", err) // it is the flags that are wrong: nothing is sent before the first call
+	}
+	return b, nil
 }
 
 // attach finds a run without knowing its function.
@@ -175,6 +219,7 @@ type runLine struct {
 	Problem   string     `json:"problem,omitempty"` // why there is no more to say
 }
 
+// lineOf is what is printed of a run. now is the store's clock.
 func lineOf(info lambdapool.RunInfo, now time.Time) runLine {
 	return runLine{
 		ID: info.ID, Function: info.Func, Shape: info.Shape, Calls: info.Calls, Each: info.ChunkSize,
@@ -201,6 +246,7 @@ type runCounts struct {
 	Canceled  int `json:"canceled"`
 }
 
+// countsOf is what is printed of a state.
 func countsOf(s lambdapool.RunState) runCounts {
 	return runCounts{s.Queued, s.Running, s.Succeeded, s.Failed, s.Expired, s.Canceled}
 }
@@ -225,6 +271,8 @@ func (c runCounts) String() string {
 	return or(strings.Join(parts, ", "), "no calls")
 }
 
+// listRuns prints the runs there are. A run that cannot be read, for instance since a newer
+// version wrote it, is told, and does not hide the others.
 func (a *app) listRuns(ctx context.Context, r *runs, withState bool) error {
 	all, err := r.all(ctx)
 	if err != nil {
@@ -274,6 +322,7 @@ func (r *runs) all(ctx context.Context) (all []listed, err error) {
 	return all, err
 }
 
+// counts is how far a run is, by one listing of it.
 func (r *runs) counts(ctx context.Context, id string) (*runCounts, error) {
 	run, err := r.attach(ctx, id)
 	if err != nil {
@@ -288,6 +337,7 @@ func (r *runs) counts(ctx context.Context, id string) (*runCounts, error) {
 	return &counts, nil
 }
 
+// showRuns prints a row per run.
 func showRuns(w io.Writer, lines []runLine, withState bool) {
 	if len(lines) == 0 {
 		fmt.Fprintln(w, "no runs here: MapDetached starts one in a program, lambdapool invoke --detached on the command line")

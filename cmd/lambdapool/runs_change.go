@@ -9,8 +9,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/internal/english"
 )
 
+// runsCancelCommand says before how many calls it would end, and afterwards how many it did:
+// some may have begun meanwhile.
 func (a *app) runsCancelCommand(where *bucketFlags) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
@@ -38,7 +41,7 @@ on Lambda stops them; their results are recorded. It asks before.`,
 					return nil
 				}
 				if !yes {
-					what := fmt.Sprintf("cancel %s of %s", plural(state.Queued, "queued call"), run.ID())
+					what := fmt.Sprintf("cancel %s of %s", english.Count(state.Queued, "queued call"), run.ID())
 					if state.Running > 0 {
 						what += fmt.Sprintf(" (%d running go on)", state.Running)
 					}
@@ -53,7 +56,7 @@ on Lambda stops them; their results are recorded. It asks before.`,
 				if state, err = run.State(ctx); err != nil {
 					return err
 				}
-				fmt.Fprintf(a.stdout, "canceled %s of %s; %d run on\n", plural(n, "call"), run.ID(), state.Running)
+				fmt.Fprintf(a.stdout, "canceled %s of %s; %d run on\n", english.Count(n, "call"), run.ID(), state.Running)
 				return nil
 			})
 		},
@@ -63,6 +66,8 @@ on Lambda stops them; their results are recorded. It asks before.`,
 	return cmd
 }
 
+// runsCleanCommand deletes runs whose time is over, by the clock of the bucket: this machine's
+// may be wrong.
 func (a *app) runsCleanCommand(where *bucketFlags) *cobra.Command {
 	var yes, dryRun bool
 	cmd := &cobra.Command{
@@ -82,6 +87,7 @@ help: see 'lambdapool policy lifecycle'.`,
 	return cmd
 }
 
+// cleanRuns goes on after a run that cannot be deleted, and tells all errors in the end.
 func (a *app) cleanRuns(ctx context.Context, r *runs, yes, dryRun bool) error {
 	all, err := r.all(ctx)
 	if err != nil {
@@ -109,7 +115,7 @@ func (a *app) cleanRuns(ctx context.Context, r *runs, yes, dryRun bool) error {
 		}
 		return errors.Join(errs...)
 	case !yes:
-		if err := a.confirm(fmt.Sprintf("delete %s: %s", plural(len(over), "run"), shortList(over)), nothingDeleted); err != nil {
+		if err := a.confirm(fmt.Sprintf("delete %s: %s", english.Count(len(over), "run"), shortList(over)), nothingDeleted); err != nil {
 			return err
 		}
 	}
@@ -137,6 +143,7 @@ func shortList(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
+// runsDeleteCommand deletes one run, also one that cannot be read any more.
 func (a *app) runsDeleteCommand(where *bucketFlags) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{

@@ -16,8 +16,12 @@ import (
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/deploy"
+	"github.com/lambdapool/lambdapool/internal/english"
+	"github.com/lambdapool/lambdapool/internal/legible"
 )
 
+// runsResultsCommand prints what has ended, or with --wait waits for the rest. Calls that
+// failed are lines, too, so that line and call correspond.
 func (a *app) runsResultsCommand(where *bucketFlags) *cobra.Command {
 	var wait, unordered bool
 	var output string
@@ -74,6 +78,7 @@ type resultLine struct {
 	Error *resultError    `json:"error,omitempty"`
 }
 
+// A resultError is a failed call, for programs.
 type resultError struct {
 	Kind      string        `json:"kind"`
 	Type      string        `json:"type,omitempty"`
@@ -84,6 +89,7 @@ type resultError struct {
 	RequestID string        `json:"request_id,omitempty"`
 }
 
+// An errorDetail is one error that another one wrapped.
 type errorDetail struct {
 	Type    string `json:"type"`
 	Message string `json:"message"`
@@ -128,7 +134,7 @@ func (a *app) results(ctx context.Context, run *lambdapool.Run[lambdapool.Encode
 	if err := buffer.Flush(); err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}
-	of := "of " + plural(info.Calls, "call")
+	of := "of " + english.Count(info.Calls, "call")
 	switch missing := info.Calls - printed; {
 	case missing > 0 && failed > 0:
 		return &incompleteError{fmt.Errorf("%d %s missing, as they have not ended (--wait waits), and %d failed", missing, of, failed)}
@@ -143,11 +149,14 @@ func (a *app) results(ctx context.Context, run *lambdapool.Run[lambdapool.Encode
 // incompleteError says that not all calls have a value. What was written stays.
 type incompleteError struct{ error }
 
+// An encodedLine is a line that is ready to be written.
 type encodedLine struct {
 	encoded []byte // with the line's end
 	failed  bool
 }
 
+// lineOfResult makes the line of a call. A value that has no JSON makes an error of that call, not
+// of the run.
 func lineOfResult(to *deploy.Converter, r lambdapool.Result[lambdapool.Encoded]) (encodedLine, error) {
 	line := resultLine{Call: r.Index}
 	err := r.Err
@@ -161,7 +170,7 @@ func lineOfResult(to *deploy.Converter, r lambdapool.Result[lambdapool.Encoded])
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	err = e.Encode(line)
-	return encodedLine{b.Bytes(), line.Error != nil}, err
+	return encodedLine{legible.JSON(b.Bytes()), line.Error != nil}, err
 }
 
 // errorOf says for programs what failed a call.

@@ -15,8 +15,12 @@ import (
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/internal/detached"
+	"github.com/lambdapool/lambdapool/internal/english"
+	"github.com/lambdapool/lambdapool/internal/legible"
+	"github.com/lambdapool/lambdapool/live"
 )
 
+// Where an invocation runs is in an object of its own, so each takes a request.
 const (
 	// maxPlaces bounds of how many invocations it is read where they run.
 	maxPlaces = 48
@@ -27,8 +31,10 @@ const (
 // chunkStates are what --calls takes.
 var chunkStates = []string{"all", "queued", "running", "ended", "failed", "expired", "canceled"}
 
+// runsShowCommand prints how far a run is. One listing of the bucket tells that, whatever the
+// number of calls; where invocations run takes a read for each, so that is bounded.
 func (a *app) runsShowCommand(where *bucketFlags) *cobra.Command {
-	var follow bool
+	var follow, web bool
 	var calls string
 	cmd := &cobra.Command{
 		Use:   "show ID",
@@ -43,9 +49,11 @@ calls, it reads where: request id and log stream, for 'lambdapool logs', and the
 --json. --calls=failed lists those with failed calls only; the others are %s.
 
 With --follow it goes on until all have ended, looking often while something moves and
-seldom while nothing does.`, maxPlaces, strings.Join(chunkStates, ", ")),
+seldom while nothing does. With --web it shows that on a page of this machine, for a browser,
+until all have ended and the command is interrupted.`, maxPlaces, strings.Join(chunkStates, ", ")),
 		Example: `  lambdapool runs show nightly
   lambdapool runs show nightly --follow
+  lambdapool runs show nightly --web
   lambdapool runs show nightly --calls=running
   lambdapool runs show nightly --json | jq .state`,
 		Args: oneRun,
@@ -54,6 +62,9 @@ seldom while nothing does.`, maxPlaces, strings.Join(chunkStates, ", ")),
 				return usage("calls %q: must be one of %s%s", calls, strings.Join(chunkStates, ", "), didYouMean(calls, chunkStates))
 			}
 			return a.withRuns(cmd.Context(), *where, func(r *runs) error {
+				if web {
+					return a.showOnPage(cmd.Context(), r, args[0])
+				}
 				run, err := r.attach(cmd.Context(), args[0])
 				if err != nil {
 					return err
@@ -80,10 +91,30 @@ seldom while nothing does.`, maxPlaces, strings.Join(chunkStates, ", ")),
 		ValidArgsFunction: a.completeRuns(where),
 	}
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on until all calls have ended")
+	cmd.Flags().BoolVar(&web, "web", false, "show it on a page for a browser")
 	cmd.Flags().StringVar(&calls, "calls", "", "list the invocations, or only those in `STATE`")
 	cmd.Flags().Lookup("calls").NoOptDefVal = "all"
 	_ = cmd.RegisterFlagCompletionFunc("calls", cobra.FixedCompletions(chunkStates, cobra.ShellCompDirectiveNoFileComp)) // fails only if there is no such flag
-	return a.asJSON(cmd)
+	cmd = a.asJSON(cmd)
+	for _, other := range []string{"follow", "calls", "json"} {
+		cmd.MarkFlagsMutuallyExclusive("web", other)
+	}
+	return cmd
+}
+
+// showOnPage shows a run to a browser, until it is interrupted.
+func (a *app) showOnPage(ctx context.Context, r *runs, id string) error {
+	page, err := live.Serve(ctx, live.Output(a.stderr))
+	if err != nil {
+		return err
+	}
+	defer page.Close() //nolint:errcheck // it returns nil
+	if err := page.Follow(ctx, r.Executor, id); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stderr, "all calls of %s have ended; interrupt ends the page\n", id)
+	<-ctx.Done()
+	return nil
 }
 
 // runShown is what show prints.
@@ -150,12 +181,13 @@ func (s *runShown) list(ctx context.Context, run *lambdapool.Run[lambdapool.Enco
 	return g.Wait()
 }
 
+// showRun prints a run for people. It names what to do where something seems to be wrong.
 func showRun(w io.Writer, s runShown, calls bool) {
 	how := "one invocation each"
 	if s.Each > 1 {
 		how = fmt.Sprintf("%d invocations of up to %d", (s.Calls+s.Each-1)/s.Each, s.Each)
 	}
-	sent := fmt.Sprintf("%d of %s", s.Sent, plural(s.Calls, "call"))
+	sent := fmt.Sprintf("%s of %s", english.Number(s.Sent), english.Count(s.Calls, "call"))
 	if s.Sent < s.Calls && s.State.left() > 0 {
 		sent += ": it is being sent, or its client died; the same program sends the rest of a run that has a name"
 	}
@@ -169,7 +201,7 @@ func showRun(w io.Writer, s runShown, calls bool) {
 		{"readable until", s.kept()},
 		{"sent", sent},
 		{"state", s.State.String()},
-		{"deliveries", fmt.Sprintf("%d, and %s", s.Deliveries, plural(s.Duplicates, "duplicate"))},
+		{"deliveries", fmt.Sprintf("%s, and %s", english.Number(s.Deliveries), english.Count(s.Duplicates, "duplicate"))},
 		{"results", bytesText(s.Bytes)},
 		{"as of", date(s.At)},
 	})
@@ -178,6 +210,7 @@ func showRun(w io.Writer, s runShown, calls bool) {
 	}
 }
 
+// showInvocations prints a row per invocation. Columns that would be empty are left out.
 func showInvocations(w io.Writer, s runShown) {
 	fmt.Fprintln(w)
 	if len(s.Invocations) == 0 {
@@ -274,11 +307,12 @@ func (a *app) progressLine() (say func(text string), done func()) {
 		return func(string) {}, func() {}
 	case ok && isTerminal(f):
 		// A line that is too long is cut off by the terminal: wrapped, it could not be overwritten.
-		return func(text string) { fmt.Fprintf(f, "\r\x1b[K\x1b[?7l%s\x1b[?7h", text) }, func() { fmt.Fprintln(f) }
+		return func(text string) { fmt.Fprintf(f, "\r\x1b[K\x1b[?7l%s\x1b[?7h", legible.Line(text)) }, func() { fmt.Fprintln(f) }
 	}
-	return func(text string) { fmt.Fprintln(a.stderr, text) }, func() {}
+	return func(text string) { fmt.Fprintln(a.stderr, legible.Line(text)) }, func() {}
 }
 
+// isTerminal reports whether a line can be overwritten on f.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"

@@ -23,6 +23,7 @@ type detachedFlags struct {
 	set                    func(name string) bool
 }
 
+// bind adds the flags. They mean nothing without --detached, which check says.
 func (d *detachedFlags) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&d.on, "detached", false, "queue the call as a detached run, and print the run's ID instead of waiting")
@@ -51,6 +52,7 @@ func (d *detachedFlags) check() error {
 	return nil
 }
 
+// options are those of the run. What was not said keeps the library's default.
 func (d *detachedFlags) options() (opts []lambdapool.MapOption) {
 	if d.name != "" {
 		opts = append(opts, lambdapool.RunName(d.name))
@@ -64,14 +66,16 @@ func (d *detachedFlags) options() (opts []lambdapool.MapOption) {
 	return opts
 }
 
-// queue starts a detached run of one call.
+// queue starts a detached run of one call. The agent is asked for the function's signature first,
+// so that a wrong argument is found here and not when nobody looks.
 func (a *app) queue(ctx context.Context, d *detachedFlags, name string, call deploy.Call) error {
 	return a.withFunction(ctx, name, call.Qualifier, d.where, func(r *runs) error {
-		client, err := a.client(ctx)
+		p, err := a.provider(ctx)
 		if err != nil {
 			return err
 		}
-		fn, err := client.Foreign(ctx, name, call)
+		defer p.close()
+		fn, err := p.foreign(ctx, name, call)
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,37 +17,44 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/agent"
 	"github.com/lambdapool/lambdapool/backend/awslambda"
 	"github.com/lambdapool/lambdapool/internal/detached"
+	"github.com/lambdapool/lambdapool/internal/s3local"
 )
 
 // withBucket serves S3 with one empty bucket, and has the environment say so. What is sent to
 // the channel is called at the next listing of a run.
 func withBucket(t *testing.T) chan<- func() {
 	t.Helper()
-	mem := s3mem.New()
-	if err := mem.CreateBucket("payloads"); err != nil {
+	listing := make(chan func(), 1)
+	server, err := s3local.Open(s3local.Config{
+		Dir: t.TempDir(), Buckets: []string{"payloads"},
+		AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"),
+		Wrap: func(s3 http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.Contains(r.URL.Query().Get("prefix"), "/runs/") {
+					select {
+					case f := <-listing:
+						f()
+					default:
+					}
+				}
+				s3.ServeHTTP(w, r)
+			})
+		},
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	listing := make(chan func(), 1)
-	s3 := gofakes3.New(mem).Server()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.URL.Query().Get("prefix"), "/runs/") {
-			select {
-			case f := <-listing:
-				f()
-			default:
-			}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
 		}
-		s3.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	t.Setenv("AWS_ENDPOINT_URL_S3", server.URL)
+	})
+	t.Setenv("AWS_ENDPOINT_URL_S3", server.Endpoint())
 	t.Setenv(bucketVariable, "payloads/team/a")
 	return listing
 }
@@ -190,7 +196,7 @@ func TestRunsFromInvokeToDelete(t *testing.T) {
 	withBucket(t)
 	s.want(0, "fibonacci", "create", "demo", algorithms)
 	s.want(0, "no runs here", "runs")
-	s.want(2, "is a JSON string, not a int", "invoke", "demo", "fibonacci", "--detached", `"x"`)
+	s.want(2, "is a JSON string, not an int", "invoke", "demo", "fibonacci", "--detached", `"x"`)
 	s.want(1, "did you mean fibonacci?", "invoke", "demo", "fibonaci", "--detached", "1")
 	id := strings.TrimSpace(s.want(0, "lambdapool runs results", "invoke", "demo", "fibonacci", "30", "--detached", "--retention", "48h", "--start-within", "5m"))
 	if out := s.want(0, "", "runs", "results", id, "--wait"); out != `{"call":0,"value":832040}`+"\n" {
@@ -203,6 +209,11 @@ func TestRunsFromInvokeToDelete(t *testing.T) {
 	s.want(1, "run exists", "invoke", "demo", "factorial", "--detached", "--run-name", "neg", "--", "-2")
 	s.want(0, "1 failed", "runs", "show", "neg", "--follow")
 	s.want(1, `"message":"factorial(-1): negative"`, "runs", "results", "neg")
+	s.want(2, "which function?", "runs", "retry", "neg")
+	s.want(0, "run neg.retry-1 has the 1 call of neg that failed", "runs", "retry", "neg", "--function", "demo")
+	s.want(1, `"message":"factorial(-1): negative"`, "runs", "results", "neg.retry-1", "--wait")
+	s.want(2, "no call of run "+id+" has failed", "runs", "retry", id, "--function", "demo")
+	s.want(1, "run not found", "runs", "retry", "another", "--function", "demo")
 	s.want(0, "1 succeeded", "runs", "--state")
 	s.want(0, "nothing of neg is queued", "runs", "cancel", "neg")
 	s.want(0, "nothing to clean", "runs", "clean")

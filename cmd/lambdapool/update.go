@@ -7,11 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lambdapool/lambdapool/deploy"
+	"github.com/lambdapool/lambdapool/internal/legible"
 )
 
+// updateCommand changes what differs. It has the flags of create, and those that are about
+// versions. A flag that is left out leaves the deployed value.
 func (a *app) updateCommand() *cobra.Command {
-	var o deploy.UpdateOptions
+	var o changeOptions
 	var flags map[string]*said
 	cmd := &cobra.Command{
 		Use:   "update [NAME [PACKAGE]]",
@@ -29,37 +31,30 @@ other: the later one is told.`,
   lambdapool update --dry-run                    # everything in lambdapool.yaml`,
 		Args: named(0, 2, "NAME and PACKAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.eachWanted(cmd.Context(), args, flags, func(client *deploy.Client, w wanted) (any, func(io.Writer), error) {
-				each := o
-				each.Publish, each.Alias = w.publish, w.alias
-				updated, err := client.Update(cmd.Context(), w.Spec, each)
-				if updated == nil {
-					return nil, nil, err
-				}
-				return updated, func(out io.Writer) { showUpdated(out, updated, o.DryRun, err) }, err
-			})
+			return a.eachWanted(cmd.Context(), args, flags, func(p provider, w wanted) (answer, error) { return p.deploy(cmd.Context(), w, o) })
 		},
 		ValidArgsFunction: a.completeNames,
 	}
 	flags = bind(cmd.Flags(), slices.Concat(fields, versionFields))
-	deployFlags(cmd.Flags(), &o.DryRun, &o.NoSmoke)
+	deployFlags(cmd.Flags(), &o.dryRun, &o.noSmoke)
 	completeArch(cmd)
 	return a.asJSON(cmd)
 }
 
-func showUpdated(out io.Writer, u *deploy.Updated, dryRun bool, err error) {
-	name := u.Function.Name
+// showUpdated prints each change. After an error it prints nothing: the error has what was
+// done.
+func showUpdated(out io.Writer, name string, plan []string, changed, dryRun bool, err error) {
 	switch {
-	case dryRun:
+	case dryRun && changed:
 		fmt.Fprintf(out, "%s would be changed:\n", name)
 	case err != nil:
 		return // the error says how far it went
-	case !u.Changed && u.Version == "":
+	case !changed:
 		fmt.Fprintf(out, "%s is up to date\n", name)
 	default:
 		fmt.Fprintf(out, "%s updated:\n", name)
 	}
-	for _, change := range u.Plan {
-		fmt.Fprintln(out, "  "+change)
+	for _, change := range plan {
+		fmt.Fprintln(out, "  "+legible.Line(change))
 	}
 }

@@ -55,6 +55,8 @@ func run(ctx context.Context, w io.Writer, ns []int) (err error) {
 	}
 	defer func() { err = errors.Join(err, executor.Close()) }()
 
+	// Map takes the handle that Register returned: types are checked by the compiler, and results
+	// come in the order of the arguments.
 	fibs, err := lambdapool.Map(ctx, executor, numbers.Fib, ns)
 	if err != nil {
 		return err
@@ -69,6 +71,8 @@ func run(ctx context.Context, w io.Writer, ns []int) (err error) {
 		futures[i] = executor.Submit(ctx, "factorial", n)
 	}
 	for i, n := range ns {
+		// Result waits. The sentinel was registered, so errors.Is finds it although the function
+		// ran elsewhere.
 		result, err := futures[i].Result(ctx)
 		switch {
 		case errors.Is(err, numbers.ErrOverflow):

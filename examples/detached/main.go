@@ -8,6 +8,8 @@
 //	go run ./examples/detached -pool 'lambda://primes?bucket=lambdapool' look
 //	go run ./examples/detached -pool 'lambda://primes?bucket=lambdapool' collect
 //
+// On Google Cloud Run it is -pool 'cloudrun://primes?bucket=NAME&queue=NAME'.
+//
 // The same function is what Lambda runs: this program is also its agent.
 package main
 
@@ -43,6 +45,7 @@ var CountPrimes = lambdapool.Register("primes.count", func(_ context.Context, fr
 	return count, nil
 }, lambdapool.Idempotent())
 
+// isPrime tries every divisor up to the root: simple, and slow on purpose.
 func isPrime(n int) bool {
 	for d := 2; d*d <= n; d++ {
 		if n%d == 0 {
@@ -82,6 +85,8 @@ func run(ctx context.Context, w io.Writer, pool, name, command string) (err erro
 	return do(ctx, w, e, name, command)
 }
 
+// do carries out one command. Each of them could be another program on another machine: they have
+// nothing in common but the URL of the pool and the name of the run.
 func do(ctx context.Context, w io.Writer, e *lambdapool.Executor, name, command string) error {
 	switch command {
 	case "start":
@@ -96,7 +101,7 @@ func do(ctx context.Context, w io.Writer, e *lambdapool.Executor, name, command 
 }
 
 // start queues all calls. Started again, it goes on where it was: nothing runs twice
-// because of it.
+// because of it. The name is what makes that possible: without RunName each start is a new run.
 func start(ctx context.Context, w io.Writer, e *lambdapool.Executor, name string) error {
 	from := make([]int, ranges)
 	for i := range from {
@@ -113,6 +118,7 @@ func start(ctx context.Context, w io.Writer, e *lambdapool.Executor, name string
 	return nil
 }
 
+// look tells how far the run is, by one listing of the bucket. It waits for nothing.
 func look(ctx context.Context, w io.Writer, e *lambdapool.Executor, name string) error {
 	r, err := lambdapool.Attach(ctx, e, CountPrimes, name)
 	if err != nil {
@@ -127,7 +133,8 @@ func look(ctx context.Context, w io.Writer, e *lambdapool.Executor, name string)
 	return nil
 }
 
-// collect waits for what is not there yet.
+// collect waits for what is not there yet. It may be interrupted and called again: the run does not
+// notice.
 func collect(ctx context.Context, w io.Writer, e *lambdapool.Executor, name string) error {
 	r, err := lambdapool.Attach(ctx, e, CountPrimes, name, progress.Bar(os.Stderr))
 	if err != nil {

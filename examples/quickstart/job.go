@@ -19,7 +19,7 @@ import (
 	"github.com/lambdapool/lambdapool/examples/quickstart/parse"
 )
 
-// A cost is what a run on the pool took.
+// A cost is what a run on the pool took, by the pool's own numbers.
 type cost struct {
 	Wall       time.Duration    `json:"wall_ns"`
 	MemoryPeak int64            `json:"memory_peak_bytes"` // of the largest agent
@@ -57,14 +57,20 @@ func goFiles(dir string) ([]string, error) {
 	return files, nil
 }
 
-// onPool parses the files on the pool, one call each, reports progress after
-// each, and shuts the pool down.
+// onPool parses the files on the pool, one call each, reports progress after each, and shuts the
+// pool down.
+//
+// Submit does not block, so all calls are queued at once and the executor keeps as many in flight
+// as there are workers. A queued call holds its encoded arguments: here the whole standard library,
+// some 90 MB. For inputs that are larger than memory there is lambdapool.Stream, which pulls them as
+// it goes.
 func onPool(ctx context.Context, e *lambdapool.Executor, dir string, files []string, progress func(done int)) (*tally, *cost, error) {
 	// What was submitted before an error is not worth waiting for.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
 	start := time.Now()
+	// Futures complete in any order, so each has to be found again.
 	names := make(map[*lambdapool.Future[parse.Facts]]string, len(files))
 	futures := make([]*lambdapool.Future[parse.Facts], len(files))
 	for i, name := range files {
@@ -78,6 +84,8 @@ func onPool(ctx context.Context, e *lambdapool.Executor, dir string, files []str
 
 	t, c := &tally{}, &cost{}
 	done := 0
+	// An error is either the function's or the pool's. Here the function says by a sentinel that a
+	// file is not Go, which is a result like any other.
 	for f := range lambdapool.AsCompleted(ctx, futures...) {
 		facts, err := f.Result(ctx)
 		switch {
@@ -104,8 +112,9 @@ func onPool(ctx context.Context, e *lambdapool.Executor, dir string, files []str
 	return t, c, nil
 }
 
-// inGoroutines does the same work in this process, without a pool, on every
-// CPU: what the pool's numbers are to be compared with.
+// inGoroutines does the same work in this process, without a pool, on every CPU: what the pool's
+// numbers are to be compared with. It calls the function itself: registered functions are ordinary
+// ones.
 func inGoroutines(ctx context.Context, dir string, files []string) (*tally, time.Duration, error) {
 	start := time.Now()
 	var mu sync.Mutex

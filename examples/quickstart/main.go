@@ -1,11 +1,25 @@
-// Quickstart parses every Go file of the standard library on a pool of agents
-// and prints what it found and what the run took:
+// Quickstart parses every Go file of the standard library on a pool of agents and prints what it
+// found and what the run took:
 //
 //	go run ./examples/quickstart
 //
-// The agents are processes of this same program, each behind the Lambda Runtime
-// API; with --backend lambda://NAME the same code runs on AWS. They have no disk
-// in common with the client: the files travel as arguments.
+// The agents are processes of this same program, each behind the Lambda Runtime API; with --backend
+// lambda://NAME the same code runs on AWS. They have no disk in common with the client: the files
+// travel as arguments.
+//
+// # What to read
+//
+// parse/parse.go has the function that runs on the agents. It is ordinary Go in a package of its
+// own, and its registration is a package-level variable: whoever imports the package has it, client
+// and agent alike.
+//
+// job.go has the pool's part: a call is submitted for each file, and results are taken as they
+// complete. It also does the same in goroutines, for comparison. Parsing a file takes a third of a
+// millisecond, and a call as much again, so on one machine goroutines win; a pool pays where calls
+// do more, or where it has thousands of cores.
+//
+// main.go opens the backend and the executor, and closes both. report.go and tally.go are about
+// output, and know nothing of a pool.
 package main
 
 import (
@@ -16,12 +30,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/agent"
 	"github.com/lambdapool/lambdapool/backend"
+	"github.com/lambdapool/lambdapool/interrupt"
 )
 
 // Exit codes. An interrupt ends with 128 + SIGINT, as a shell would say it.
@@ -34,12 +47,10 @@ const (
 func main() {
 	agent.Main() // when this process is an agent, it serves here and never returns
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
+// options is what the flags say.
 type options struct {
 	backend string
 	dir     string
@@ -61,7 +72,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.Is(err, interrupt.ErrInterrupted):
 		fmt.Fprintln(stderr, "quickstart: interrupted")
 		return exitInterrupted
 	default:
@@ -70,6 +81,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 }
 
+// parseFlags reads the flags. agent.Main comes before it in main: agents are started without flags,
+// and what a function needs has to come as an argument.
 func parseFlags(args []string, stderr io.Writer) (options, error) {
 	var opts options
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
@@ -101,6 +114,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	return opts, err
 }
 
+// job does the whole of it. Whoever opens a backend closes it, after the executor that uses it:
+// deferred calls run in reverse.
 func job(ctx context.Context, opts options, stdout, stderr io.Writer) (err error) {
 	if opts.dir == "" {
 		if opts.dir, err = standardLibrary(ctx); err != nil {
@@ -126,6 +141,15 @@ func job(ctx context.Context, opts options, stdout, stderr io.Writer) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, executor.Close()) }()
+
+	// The first Ctrl-C lets what runs come to its end, the second abandons it.
+	ctx, stop := interrupt.Context(ctx, executor, stderr)
+	defer stop()
+	defer func() {
+		if err != nil && interrupt.Seen(ctx) {
+			err = interrupt.ErrInterrupted
+		}
+	}()
 
 	r := &report{Dir: opts.dir, Backend: opts.backend}
 	progress := newProgress(stderr, len(files))

@@ -14,6 +14,7 @@ import (
 // top is how many packages and functions the report lists.
 const top = 8
 
+// A report is what the program prints, as text or as JSON.
 type report struct {
 	Dir        string        `json:"dir"`
 	Backend    string        `json:"backend"`
@@ -28,6 +29,8 @@ func (r *report) writeJSON(w io.Writer) error {
 	return enc.Encode(r)
 }
 
+// writeText prints for people. Times of agents and of the client stand beside each other, as they
+// tell different things: all agents together work longer than the run lasts.
 func (r *report) writeText(out io.Writer) error {
 	w := bufio.NewWriter(out)
 	title := func(format string, args ...any) {
@@ -67,7 +70,11 @@ func (r *report) writeText(out io.Writer) error {
 	calls := int(c.Stats.Submitted)
 	line(seconds(c.Wall), "wall, for %s calls of one file each: %s files/s, %.1f MB/s", count(calls),
 		count(int(float64(calls)/c.Wall.Seconds())), megabytes(t.Bytes)/c.Wall.Seconds())
-	line(seconds(c.Stats.Run), "in the function, all calls together; Lambda would bill %s", seconds(c.Stats.Billed))
+	billed := ""
+	if c.Stats.Billed > 0 { // not every platform says it
+		billed = "; charged for " + seconds(c.Stats.Billed)
+	}
+	line(seconds(c.Stats.Run), "in the function, all calls together%s", billed)
 	line(count(int(c.Stats.ColdStarts)), "cold starts, one per agent process; the largest held %.0f MB", megabytes(int(c.MemoryPeak)))
 	line(count(int(c.Stats.Invocations)), "invocations, %s of them throttled; %.1f MB sent, %.1f MB received",
 		count(int(c.Stats.Throttles)), megabytes(int(c.Stats.Sent)), megabytes(int(c.Stats.Received)))

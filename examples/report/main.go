@@ -17,13 +17,12 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/agent"
 	"github.com/lambdapool/lambdapool/backend"
+	"github.com/lambdapool/lambdapool/interrupt"
 	"github.com/lambdapool/lambdapool/progress"
 	"github.com/lambdapool/lambdapool/report"
 )
@@ -38,6 +37,7 @@ var CountPrimes = lambdapool.Register("count-primes", func(ctx context.Context, 
 		if isPrime(n) {
 			count++
 		}
+		// A function should look at its context now and then: what ignores it holds up its agent.
 		if n%1024 == 0 && ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
@@ -45,6 +45,7 @@ var CountPrimes = lambdapool.Register("count-primes", func(ctx context.Context, 
 	return count, nil
 }, lambdapool.Idempotent())
 
+// isPrime tries every divisor up to the root: simple, and slow on purpose.
 func isPrime(n int) bool {
 	for d := 2; d*d <= n; d++ {
 		if n%d == 0 {
@@ -57,9 +58,7 @@ func isPrime(n int) bool {
 func main() {
 	agent.Main() // when this process is an agent, it serves here and never returns
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
+	err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 	case err != nil:
@@ -92,6 +91,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
+	// One recorder hears of every invocation. The log goes above the progress bar, not through it.
 	var recorder report.Recorder
 	pool, err := lambdapool.New(b,
 		lambdapool.WithRecorder(&recorder),
@@ -101,6 +101,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	defer func() { err = errors.Join(err, pool.Close()) }()
 
+	ctx, stop := interrupt.Context(ctx, pool, progress.Writer(stderr)) // the first Ctrl-C lets what runs come to its end
+	defer stop()
+
+	// Chunk size and workers are left to the executor: the report shows what it made of them.
 	counts, err := lambdapool.Map(ctx, pool, CountPrimes, blocks, progress.Bar(stderr))
 	// What a run that failed has done is worth a report, too.
 	if err := errors.Join(err, write(recorder.Report(), *out, stdout)); err != nil {

@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"time"
@@ -25,6 +24,7 @@ import (
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/agent"
 	"github.com/lambdapool/lambdapool/backend/local"
+	"github.com/lambdapool/lambdapool/interrupt"
 	"github.com/lambdapool/lambdapool/journal"
 )
 
@@ -50,6 +50,7 @@ var CountPrimes = lambdapool.Register("count-primes", func(ctx context.Context, 
 	}
 })
 
+// isPrime tries every divisor up to the root: simple, and slow on purpose.
 func isPrime(n int) bool {
 	for d := 2; d*d <= n; d++ {
 		if n%d == 0 {
@@ -66,9 +67,7 @@ func main() {
 	die := flag.Int("die", 0, "kill this process after so many results; 0: never")
 	over := flag.Bool("over", false, "start over: forget what was done")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Stdout, *dir, *die, *over)
-	stop()
+	err := run(context.Background(), os.Stdout, *dir, *die, *over)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "restart:", err)
 		os.Exit(1)
@@ -88,10 +87,15 @@ func run(ctx context.Context, w io.Writer, dir string, die int, over bool) (err 
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
 
+	ctx, stop := interrupt.Context(ctx, e, os.Stderr) // the first Ctrl-C lets what runs come to its end, and be recorded
+	defer stop()
+
 	var opts []journal.Option
 	if over {
 		opts = append(opts, journal.StartOver())
 	}
+	// A Stream gives results in the order of the input, one at a time, and an item is recorded
+	// before it is given out. So what this loop has seen is never computed again.
 	var last lambdapool.Snapshot
 	counts := lambdapool.Stream(ctx, e, CountPrimes, slices.Values(starts()),
 		journal.WithJournal(dir, opts...),

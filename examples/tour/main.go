@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -15,7 +16,7 @@ import (
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/agent"
-	"github.com/lambdapool/lambdapool/backend/local"
+	"github.com/lambdapool/lambdapool/backend"
 )
 
 // ErrNegative says that there is no root.
@@ -45,8 +46,11 @@ func init() {
 	lambdapool.RegisterError("negative", ErrNegative) // survives the wire: errors.Is finds it on the client
 }
 
+var where = flag.String("backend", "local:", "where functions run: inproc:, local: or lambda://NAME")
+
 func main() {
 	agent.Main() // started as an agent, the program serves here and never returns
+	flag.Parse() // so an agent sees no flags
 
 	if err := run(context.Background(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "tour:", err)
@@ -55,21 +59,16 @@ func main() {
 }
 
 func run(ctx context.Context, w io.Writer) error {
-	b, err := local.New() // agents: processes of this very executable, behind the Lambda API
+	e, err := backend.NewExecutor(ctx, *where) // "local:" is agents of this very executable, behind the Lambda API
 	if err != nil {
 		return err
 	}
-	defer b.Close()
+	defer e.Close() // and its backend
 
-	e, err := lambdapool.New(b)
-	if err != nil {
-		return err
-	}
-	defer e.Close()
-
-	return errors.Join(submit(ctx, e, w), mapped(ctx, e, w), failing(ctx, e, w), stopping(ctx, e, w), walkingAway(ctx, e, w))
+	return errors.Join(submit(ctx, e, w), mapped(ctx, e, w), failing(ctx, e, w), stopping(ctx, e, w), walkingAway(ctx, w))
 }
 
+// submit makes single calls: by the handle, and by name.
 func submit(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
 	root := lambdapool.Submit(ctx, e, Sqrt, 2) // *Future[float64]; never blocks
 	long := e.Submit(ctx, "hypot", 3, 4)       // *Future[any]; arguments are checked before anything is sent
@@ -86,6 +85,7 @@ func submit(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
 	return nil
 }
 
+// mapped calls a function for each item of a slice.
 func mapped(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
 	roots, err := lambdapool.Map(ctx, e, Sqrt, []float64{1, 4, 9}) // in order; stops at the first error
 	fmt.Fprintln(w, roots, err)                                    // [1 2 3] <nil>
@@ -105,6 +105,7 @@ func mapped(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
 	return nil
 }
 
+// failing tells the two kinds of error apart: the function's, and everything else.
 func failing(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
 	_, err := lambdapool.Call(ctx, e, Sqrt, -1)
 
@@ -122,6 +123,7 @@ func failing(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
 	return nil
 }
 
+// stopping ends calls early, by hand and by time.
 func stopping(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
 	f := lambdapool.Submit(ctx, e, Nap, time.Hour)
 	f.Cancel()                                                  // a queued call is never sent, a running one is abandoned
@@ -134,14 +136,42 @@ func stopping(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
 	return nil
 }
 
-func walkingAway(ctx context.Context, e *lambdapool.Executor, w io.Writer) error {
+// walkingAway starts a run and collects it as another program would, with nothing in common but a
+// directory and a name.
+func walkingAway(ctx context.Context, w io.Writer) error {
+	dir, err := os.MkdirTemp("", "lambdapool-tour-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	return errors.Join(starting(ctx, "local:?data="+dir, w), attaching(ctx, "local:?data="+dir, w))
+}
+
+// starting queues the calls and ends.
+func starting(ctx context.Context, where string, w io.Writer) error {
+	e, err := backend.NewExecutor(ctx, where) // "local:?data=DIR", or "lambda://NAME?bucket=NAME"
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+
 	run, err := lambdapool.MapDetached(ctx, e, Sqrt, []float64{1, 4, 9}, lambdapool.RunName("roots"))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(w, run.ID(), "has", run.Len(), "calls") // roots has 3 calls; the program may end now
+	fmt.Fprintln(w, run.ID(), "has", run.Len(), "calls") // roots has 3 calls
+	return nil                                           // and the program may end
+}
 
-	run, err = lambdapool.Attach(ctx, e, Sqrt, "roots") // in another process, tomorrow
+// attaching finds the run by its name, and waits for it.
+func attaching(ctx context.Context, where string, w io.Writer) error {
+	e, err := backend.NewExecutor(ctx, where)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+
+	run, err := lambdapool.Attach(ctx, e, Sqrt, "roots") // in another process, tomorrow
 	if err != nil {
 		return err
 	}

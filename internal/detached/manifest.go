@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/lambdapool/lambdapool/codec"
+	"github.com/lambdapool/lambdapool/internal/legible"
 )
 
-// version of the manifest and of everything that is stored beside it.
-const version = 1
+// version of the manifest and of everything that is stored beside it. What has an older one
+// is read: the agents of the first have their marks not in a folder of their own.
+const (
+	version    = 3
+	looseMarks = 1
+)
 
 // What a run can have at most: whoever looks at one keeps a little of each chunk in memory.
 const (
@@ -20,7 +24,9 @@ const (
 	MaxCalls  = 1_000_000_000
 )
 
-// A Manifest says what a run is. All times are the store's.
+// A Manifest says what a run is. It is written once, before anything is sent, and never
+// changed: whoever finds it can follow the run without the program that began it. All times are
+// the store's.
 type Manifest struct {
 	Version     int       `json:"version"`
 	ID          string    `json:"id"`
@@ -33,11 +39,13 @@ type Manifest struct {
 	Chunk       int       `json:"chunk"`       // calls per invocation, at most
 	Once        bool      `json:"once"`        // the function is not idempotent
 	Created     time.Time `json:"created"`
-	StartBy     time.Time `json:"start_by"`   // what has not begun then never will
-	RecordBy    time.Time `json:"record_by"`  // what is not recorded then never will be
-	KeepUntil   time.Time `json:"keep_until"` // when it may be deleted
-	Timeout     Duration  `json:"timeout"`    // of one invocation
-	Retries     int       `json:"retries"`    // by the platform, after a crash
+	StartBy     time.Time `json:"start_by"`            // what has not begun then never will
+	RecordBy    time.Time `json:"record_by"`           // what is not recorded then never will be
+	KeepUntil   time.Time `json:"keep_until"`          // when it may be deleted
+	Timeout     Duration  `json:"timeout"`             // of one invocation
+	Retries     int       `json:"retries"`             // by the platform, after a crash
+	RetryOf     string    `json:"retry_of,omitempty"`  // the run whose failed calls it has
+	Positions   []Range   `json:"positions,omitempty"` // of these in that run
 }
 
 // A Duration is a time.Duration that JSON has as text.
@@ -62,6 +70,14 @@ func (m *Manifest) Span(chunk int) (first, end int) {
 	return first, min(first+m.Chunk, m.Items)
 }
 
+// Position returns where call i of the run is in the run that it retries, or i if it retries none.
+func (m *Manifest) Position(i int) int {
+	if m.RetryOf == "" {
+		return i
+	}
+	return At(m.Positions, i)
+}
+
 // Encode returns the manifest as it is stored.
 func (m *Manifest) Encode() ([]byte, error) {
 	m.Version = version
@@ -78,11 +94,11 @@ func DecodeManifest(data []byte, id string) (*Manifest, error) {
 		return nil, fmt.Errorf("the manifest is damaged: %w", err)
 	}
 	switch {
-	case strings.ContainsFunc(m.Func+m.Shape+m.Signature, unicode.IsControl): // somebody will print them
-		return nil, errors.New("the manifest is damaged: it has control characters")
+	case strings.ContainsFunc(m.Func+m.Shape+m.Signature, func(r rune) bool { return !legible.Shown(r) }): // somebody will print them
+		return nil, errors.New("the manifest is damaged: it has characters that cannot be shown")
 	case m.Version > version:
 		return nil, fmt.Errorf("the manifest has version %d: %w", m.Version, ErrNewer)
-	case m.Version != version, m.ID != id, m.Items < 0, m.Items > MaxCalls, m.Chunk < 1, m.Chunk > codec.MaxItems, m.Chunks() > MaxChunks, m.Timeout <= 0:
+	case m.Version < looseMarks, m.ID != id, m.Items < 0, m.Items > MaxCalls, m.Chunk < 1, m.Chunk > codec.MaxItems, m.Chunks() > MaxChunks, m.Timeout <= 0:
 		return nil, errors.New("the manifest is damaged: it contradicts itself")
 	}
 	return m, nil

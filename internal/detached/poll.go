@@ -11,7 +11,8 @@ const (
 	pollShare = 4 // the interval is at least so many times what a listing took
 )
 
-// A Poll is the pace of listings. The zero value is ready to use.
+// A Poll is the pace of listings: from four a second to one in 15 seconds. The zero value is
+// ready to use. It is not safe for concurrent use.
 type Poll struct{ interval time.Duration }
 
 // Next returns how long to wait after a listing that took so long and showed

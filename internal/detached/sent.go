@@ -2,9 +2,13 @@ package detached
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 )
+
+// ErrSending says that a run is there and not yet sent: its client is at it.
+var ErrSending = errors.New("is being sent by another client")
 
 // Sent says which chunks the platform has accepted. It is not safe for concurrent use.
 type Sent struct {

@@ -41,7 +41,7 @@ func (m *Manifest) Judge(c *Chunk, now time.Time) Verdict {
 	switch {
 	case !now.After(end):
 		return Wait
-	case m.Once, c.Deliveries > m.Retries, now.After(m.StartBy.Add(startGrace)):
+	case m.Once, c.Deliveries-c.before > m.Retries, now.After(m.StartBy.Add(startGrace)):
 		return Lost // nobody will run it again
 	case now.After(end.Add(retryGap)):
 		return Lost

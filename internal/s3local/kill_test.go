@@ -96,7 +96,7 @@ func TestKilled(t *testing.T) {
 				}
 			})
 		}
-		deadline := time.Now().Add(20 * time.Second)
+		deadline := time.Now().Add(3 * time.Minute)
 		for stored.Load() < 60 && time.Now().Before(deadline) {
 			time.Sleep(time.Millisecond)
 		}

@@ -4,19 +4,17 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"hash"
-	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
-	"github.com/johannesboyne/gofakes3"
+	"github.com/lambdapool/lambdapool/internal/objects"
 )
 
-// keys are what requests are signed with.
-type keys struct{ id, secret string }
+// keys are what requests are signed with. All who have them are the same: the owner.
+type keys struct{ id, secret, token string }
 
 // A signature is what a request says of itself: AWS Signature Version 4. Source:
 // docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html, 2026-11.
@@ -26,122 +24,164 @@ type signature struct {
 	headers    string // that are signed, with semicolons
 	hash       string // of the body, or what stands for it
 	value      string // hexadecimal
+
+	key   []byte // that the rest of the request is signed with
+	scope string
 }
 
-// sign returns the signature of text within the scope of a credential, or why there is none.
-func (k keys) sign(credential, text string) (string, *refusal) {
-	scope := strings.Split(credential, "/")
-	switch {
-	case scope[0] != k.id:
-		return "", &refusal{
-			Code: "InvalidAccessKeyId", Message: "The AWS Access Key Id you provided does not exist in our records.",
-			status: http.StatusForbidden,
-		}
-	case len(scope) != 5 || scope[3] != "s3" || scope[4] != "aws4_request":
-		return "", errMismatch
-	}
-	key := []byte("AWS4" + k.secret)
-	for _, part := range append(scope[1:], text) {
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(part))
-		key = mac.Sum(nil)
-	}
-	return hex.EncodeToString(key), nil
+const (
+	algorithm = "AWS4-HMAC-SHA256"
+	amzDate   = "20060102T150405Z"
+
+	// skew is how far the time of a signature may be off. Source:
+	// docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html, 2026-11.
+	skew = 15 * time.Minute
+
+	// longestLink is how many seconds a link may live: a week. Source:
+	// docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html, 2026-11.
+	longestLink = 7 * 24 * 60 * 60
+)
+
+// unsupported is the answer to other ways to say who one is: signature version 2 is too old.
+func unsupported() *objects.Failure {
+	return objects.Invalid("InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
 }
 
-// check signs the request again, and compares.
-func (k keys) check(r *http.Request, s signature) *refusal {
-	headers := strings.Split(s.headers, ";")
-	if !slices.Contains(headers, "host") {
-		return errMismatch
-	}
-	// What changes the meaning of a request has to be signed.
-	for name := range r.Header {
-		if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-") && !slices.Contains(headers, name) {
-			return denied("There were headers present in the request which were not signed: " + name)
-		}
-	}
-	_, scope, _ := strings.Cut(s.credential, "/")
-	sum := sha256.Sum256([]byte(canonical(r, headers, s.hash)))
-	want, no := k.sign(s.credential, "AWS4-HMAC-SHA256\n"+s.date+"\n"+scope+"\n"+hex.EncodeToString(sum[:]))
+// verify finds out whether the owner has signed the request, in its header or in a link.
+func (s *service) verify(q *request) error {
+	var err error
 	switch {
-	case no != nil:
-		return no
-	case !strings.HasPrefix(scope, s.date[:min(8, len(s.date))]+"/"), !hmac.Equal([]byte(want), []byte(s.value)):
-		return errMismatch
+	case q.linked:
+		err = s.verifyLink(q)
+	case q.http.Header.Get("Authorization") != "":
+		err = s.verifyHeader(q)
+	case q.has("AWSAccessKeyId"):
+		err = unsupported()
+	default:
+		err = objects.Denied("Access Denied.")
+	}
+	if err == nil {
+		err = s.keys.checkToken(q.header["x-amz-security-token"])
+	}
+	return err
+}
+
+// checkToken compares the session token. A server without one takes no requests that have one.
+func (k *keys) checkToken(token string) error {
+	if !hmac.Equal([]byte(token), []byte(k.token)) {
+		return objects.Invalid("InvalidToken", "The provided token is malformed or otherwise invalid.")
 	}
 	return nil
 }
 
-// canonical is the form of a request that is signed.
-func canonical(r *http.Request, headers []string, hash string) string {
-	var b strings.Builder
-	b.WriteString(r.Method + "\n" + escape(r.URL.Path, true) + "\n" + canonicalQuery(r.URL.Query()) + "\n")
-	for _, name := range headers {
-		b.WriteString(name + ":")
-		switch name {
-		case "host":
-			b.WriteString(r.Host)
-		case "content-length":
-			b.WriteString(strconv.FormatInt(r.ContentLength, 10))
-		default:
-			for i, value := range r.Header.Values(name) {
-				if i > 0 {
-					b.WriteByte(',')
-				}
-				b.WriteString(strings.Join(strings.Fields(value), " "))
-			}
-		}
-		b.WriteByte('\n')
+// verifyLink checks a pre-signed URL. Source:
+// docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html, 2026-11.
+func (s *service) verifyLink(q *request) error {
+	at, err := time.Parse(amzDate, q.part(linkDate))
+	seconds, notNumber := strconv.Atoi(q.part(linkExpires))
+	switch {
+	case q.http.Header.Get("Authorization") != "":
+		return objects.Invalid("InvalidArgument", "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
+	case q.part(linkAlgorithm) != algorithm:
+		return objects.Invalid("AuthorizationQueryParametersError", "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
+	case err != nil || notNumber != nil:
+		return objects.Invalid("AuthorizationQueryParametersError", "X-Amz-Date and X-Amz-Expires are needed.")
+	case seconds < 1 || seconds > longestLink:
+		return objects.Invalid("AuthorizationQueryParametersError", "X-Amz-Expires must be between 1 and 604800 seconds")
+	case s.clock.Since(at) > time.Duration(seconds)*time.Second:
+		return objects.Denied("Request has expired")
+	case s.clock.Since(at) < -skew:
+		return objects.Denied("Request is not valid yet")
 	}
-	b.WriteString("\n" + strings.Join(headers, ";") + "\n" + hash)
-	return b.String()
+	q.signed = signature{
+		credential: q.part(linkCredential), date: q.part(linkDate), headers: q.part(linkHeaders),
+		hash: unsignedPayload, value: q.part(linkSignature),
+	}
+	if hash, ok := q.header[hashHeader]; ok && hash != unsignedPayload {
+		q.signed.hash = hash
+	}
+	return s.keys.check(q)
 }
 
-func canonicalQuery(query url.Values) string {
-	var all []string
-	for name, values := range query {
-		if name == "X-Amz-Signature" {
-			continue
-		}
-		for _, value := range values {
-			all = append(all, escape(name, false)+"="+escape(value, false))
+// verifyHeader checks an Authorization header. Source:
+// docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html, 2026-11.
+func (s *service) verifyHeader(q *request) error {
+	q.signed = signature{date: q.header["x-amz-date"], hash: q.header[hashHeader]}
+	authorization := q.http.Header.Values("Authorization")
+	fields, ok := strings.CutPrefix(authorization[0], algorithm+" ")
+	at, err := time.Parse(amzDate, q.signed.date)
+	switch {
+	case !ok || len(authorization) > 1:
+		return unsupported()
+	case err != nil:
+		return objects.Denied("AWS authentication requires a valid Date or x-amz-date header")
+	case q.signed.hash == "":
+		return objects.Invalid("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
+	case s.clock.Since(at).Abs() > skew:
+		return objects.Fail(http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.")
+	}
+	for field := range strings.SplitSeq(fields, ",") {
+		switch name, value, _ := strings.Cut(strings.TrimSpace(field), "="); name {
+		case "Credential":
+			q.signed.credential = value
+		case "SignedHeaders":
+			q.signed.headers = value
+		case "Signature":
+			q.signed.value = value
 		}
 	}
-	slices.Sort(all)
-	return strings.Join(all, "&")
+	return s.keys.check(q)
 }
 
-// escape escapes all but what RFC 3986 calls unreserved.
-func escape(s string, slashes bool) string {
-	const digits = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(s) {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~", c) >= 0, c == '/' && slashes:
-			b.WriteByte(c)
-		default:
-			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+// derive returns the key of a credential's scope, and the scope.
+func (k *keys) derive(credential, date string) (key []byte, scope string, err error) {
+	id, scope, _ := strings.Cut(credential, "/")
+	parts := strings.Split(scope, "/")
+	switch {
+	case id != k.id:
+		return nil, "", objects.Fail(http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
+	case len(parts) != 4 || parts[2] != "s3" || parts[3] != "aws4_request" || parts[0] != date[:min(8, len(date))]:
+		return nil, "", mismatch()
+	}
+	key = []byte("AWS4" + k.secret)
+	for _, part := range parts {
+		key = mac(key, part)
+	}
+	return key, scope, nil
+}
+
+// mac is HMAC-SHA256, of which signatures of version 4 are made.
+func mac(key []byte, text string) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(text))
+	return h.Sum(nil)
+}
+
+// matches compares a signature in the time that it takes.
+func matches(key []byte, text, value string) bool {
+	return hmac.Equal([]byte(hex.EncodeToString(mac(key, text))), []byte(value))
+}
+
+// check signs the request again, and compares.
+func (k *keys) check(q *request) error {
+	s := &q.signed
+	headers := strings.Split(s.headers, ";")
+	if !slices.Contains(headers, "host") {
+		return mismatch()
+	}
+	// What changes the meaning of a request has to be signed.
+	for name := range q.http.Header {
+		if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-") && !slices.Contains(headers, name) {
+			return objects.Denied("There were headers present in the request which were not signed: " + name)
 		}
 	}
-	return b.String()
-}
-
-// summed fails at the end of a body whose SHA-256 is another than was signed.
-type summed struct {
-	io.ReadCloser
-
-	hash hash.Hash
-	want string
-}
-
-func newSummed(body io.ReadCloser, want string) *summed { return &summed{body, sha256.New(), want} }
-
-func (s *summed) Read(p []byte) (int, error) {
-	n, err := s.ReadCloser.Read(p)
-	s.hash.Write(p[:n])
-	if err == io.EOF && hex.EncodeToString(s.hash.Sum(nil)) != s.want {
-		err = gofakes3.ErrBadDigest
+	var err error
+	if s.key, s.scope, err = k.derive(s.credential, s.date); err != nil {
+		return err
 	}
-	return n, err
+	sum := sha256.Sum256([]byte(objects.Canonical(q.http, q.path, q.pairs, linkSignature, headers, s.hash)))
+	if !matches(s.key, algorithm+"\n"+s.date+"\n"+s.scope+"\n"+hex.EncodeToString(sum[:]), s.value) {
+		return mismatch()
+	}
+	return nil
 }

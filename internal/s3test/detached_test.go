@@ -13,7 +13,7 @@ func TestDetachedRuns(t *testing.T) {
 		"plain": nil, "encrypted, other prefix": {awslambda.SSES3(), awslambda.Prefix("team/a")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			backendtest.RunDetached(t, open(t, secretKey, opts...))
+			backendtest.RunDetached(t, dotlessBackend{open(t, secretKey, opts...)})
 			if left := keys(t); len(left) > 0 {
 				t.Errorf("remain %v", left)
 			}

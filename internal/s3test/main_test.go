@@ -80,7 +80,7 @@ func startS3(dir string) (stop func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := posix.New(objects, sidecar, posix.PosixOpts{SideCarDir: attributes, ForceNoTmpFile: true, Concurrency: 64})
+	files, err := posix.New(objects, sidecar, posix.PosixOpts{SideCarDir: attributes, ForceNoTmpFile: true, Concurrency: 64, CopyObjectThreshold: 5 << 30})
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func startS3(dir string) (stop func() error, err error) {
 		Region: "us-east-1", BaseEndpoint: &s3Endpoint, UsePathStyle: true, HTTPClient: &http.Client{Transport: transport},
 		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
 	})
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(3 * time.Minute); ; {
 		_, err = admin.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucketName)})
 		if err == nil {
 			return stop, nil

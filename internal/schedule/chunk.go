@@ -13,6 +13,8 @@ const (
 	overheadShare = 30
 	// timeoutShare of the function's timeout may be planned for: items differ.
 	timeoutShare = 0.1
+	// leftShare of the time that is left to a run may be planned for.
+	leftShare = 0.5
 	// payloadShare of the payload limits may be planned for: items differ.
 	payloadShare = 0.5
 	// balance is how many chunks each worker should still get when the end of
@@ -20,6 +22,9 @@ const (
 	balance = 2
 	// memory is the weight of what was known before, per observed invocation.
 	chunkMemory = 0.7
+	// granules is how many times what the platform rounds up to an invocation should run: with 10,
+	// half a granule of rounding is 5 % of its price.
+	granules = 10
 	// lingerShare of the overhead is worth waiting for a fuller chunk, up to lingerMax.
 	lingerShare = 0.05
 	lingerMax   = 5 * time.Millisecond
@@ -34,6 +39,9 @@ const (
 	// per observed invocation.
 	latencyGrowth = 1.005
 	latencyStep   = 10e-6
+	// farAway, in seconds, is the most that counts as overhead where invocations wait for agents: what
+	// takes longer has waited. It is a round trip to another continent.
+	farAway = 0.1
 	// ChunkMax bounds the items of one invocation.
 	ChunkMax = 10_000
 )
@@ -43,6 +51,9 @@ type ChunkLimits struct {
 	Request  int           // bytes
 	Response int           // bytes
 	Timeout  time.Duration // of the function
+
+	Granularity time.Duration // what the platform rounds billed time up to
+	Wait        time.Duration // how long it lets an invocation wait for an agent
 }
 
 // A Chunker chooses how many items an invocation carries, from what it has
@@ -56,6 +67,7 @@ type Chunker struct {
 	item     float64 // seconds of agent time for each item, parallelism included
 	longest  float64 // seconds, the longest such time lately
 	reply    float64 // bytes of result for each item
+	largest  float64 // bytes, the largest result lately
 	procs    int     // items that an agent runs at once
 }
 
@@ -71,12 +83,18 @@ func (c *Chunker) Observe(n int, total, run time.Duration, procs, reply int) {
 	}
 	run = max(run, 0)
 	overhead := max(total-run, 0).Seconds()
+	if c.limits.Wait > 0 {
+		overhead = min(overhead, farAway)
+	}
 	item := run.Seconds() / float64(n)
 	bytes := float64(reply) / float64(n)
 	if !c.seen {
 		c.overhead, c.latency, c.item, c.reply, c.seen = overhead, overhead, item, bytes, true
 	}
 	c.latency = min(c.latency*latencyGrowth+latencyStep, overhead)
+	if c.limits.Wait > 0 { // more is waiting, which is no shorter for invocations of more items
+		overhead = c.latency
+	}
 	// A cold start or a straggler says little about the next invocation.
 	c.overhead = blend(c.overhead, min(overhead, 4*c.overhead+1e-6))
 	c.item = blend(c.item, item)
@@ -84,6 +102,14 @@ func (c *Chunker) Observe(n int, total, run time.Duration, procs, reply int) {
 	c.procs = procs
 	c.longest = max(c.longest*chunkMemory, item)
 }
+
+// ObserveResult learns from the largest result of an invocation, in bytes.
+func (c *Chunker) ObserveResult(bytes int) {
+	c.largest = max(c.largest*chunkMemory, float64(bytes))
+}
+
+// Expect returns how large a result may well be, in bytes; 0: nothing is known.
+func (c *Chunker) Expect() int { return int(c.largest) }
 
 func blend(old, now float64) float64 { return chunkMemory*old + (1-chunkMemory)*now }
 
@@ -94,6 +120,8 @@ type Backlog struct {
 	Flying    int // items in flight
 	Workers   int // invocations that may be in flight
 	Request   int // mean bytes of an encoded item
+
+	Left time.Duration // until the run ends, whatever has been done; 0: no limit
 }
 
 // Size returns how many items the next invocation should carry, at least 1.
@@ -102,13 +130,17 @@ func (c *Chunker) Size(b Backlog) int {
 		return 1
 	}
 	item := max(c.item, 1e-9)
-	size := max(overheadShare*c.overhead/item, float64(c.procs)) // an agent's idle cores cost as much as busy ones
-	size = min(size, max(cheapItems, c.latency/cheapShare), chosenMax)
+	size := max(overheadShare*c.overhead/item, granules*c.granule(item))
+	size = max(size, float64(c.procs)) // an agent's idle cores cost as much as busy ones
+	size = min(size, max(cheapItems, c.latency/cheapShare, granules*c.granule(item)), chosenMax)
 	if b.Remaining >= 0 {
 		size = min(size, c.share(b, item))
 	}
 	if t := c.limits.Timeout; t > 0 {
 		size = min(size, timeoutShare*t.Seconds()/max(c.longest, 1e-9))
+	}
+	if b.Left > 0 {
+		size = min(size, leftShare*b.Left.Seconds()/max(c.longest, 1e-9))
 	}
 	if c.limits.Request > 0 && b.Request > 0 {
 		size = min(size, payloadShare*float64(c.limits.Request)/float64(b.Request))
@@ -121,15 +153,21 @@ func (c *Chunker) Size(b Backlog) int {
 
 // share is what one worker may take of an input whose end is known, so that
 // all end together. As long as the overhead takes longer than the items, one
-// round for all is best; then chunks shrink as the end comes near.
+// round for all is best; then chunks shrink as the end comes near. Where the
+// platform rounds up they do not shrink below what is charged anyway, unless
+// workers would have nothing to do: money is saved, and no time is lost.
 func (c *Chunker) share(b Backlog, item float64) float64 {
 	workers := float64(max(b.Workers, 1))
 	round := math.Ceil(float64(b.Remaining+b.Flying) / workers)
 	if round*item <= c.overhead {
 		return round
 	}
-	return max(math.Ceil(float64(b.Remaining)/(workers*balance)), math.Floor(c.overhead/item))
+	least := min(max(c.overhead/item, c.granule(item)), round)
+	return max(math.Ceil(float64(b.Remaining)/(workers*balance)), math.Floor(least))
 }
+
+// granule is how many items fill what the platform charges at least.
+func (c *Chunker) granule(item float64) float64 { return c.limits.Granularity.Seconds() / item }
 
 // Linger returns how long a chunk that is not full should wait for more items:
 // a little of what an invocation costs anyway.

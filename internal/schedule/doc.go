@@ -38,19 +38,30 @@
 // the limit is what holds it back, as otherwise nothing would be learned.
 //
 // Requests per second. A token bucket of ten requests for each environment
-// that the ramp allows, and the same governor above it.
+// that the ramp allows; it looks for more while it is what holds the pool back.
+// Its rate learns nothing from refusals, also not from those that name a limit
+// of requests: platforms call limits by wrong names, and a pool that lowers its rate at
+// a limit of concurrency starves, since it measures the rate of its own
+// hesitation. Fewer slots send fewer requests, so that slots follow either limit.
 //
 // Retry-After is honoured by the call that was told so, as a floor below its
-// jitter ([Backoff]); the pool does not grow meanwhile, within reason, but goes
-// on to use the slots that others give back. If nothing is left in flight, the
-// whole pool waits, and then knocks: one request, after 50 ms at first and 0.5 s
-// at last.
+// jitter ([Backoff]), up to ten seconds; the pool does not grow meanwhile, within
+// reason, but goes on to use the slots that others give back. If nothing is left
+// in flight, the whole pool waits, and then knocks: one request, after 50 ms at
+// first and 0.5 s at last, and after ten seconds if the platform asks for more.
+// A call that has less time than the platform asks for waits for half of it: to
+// be refused once more costs nothing, and the platform may be free by then.
 //
 // Noise. Some refusals do not follow from the pool's load: those of a fault
 // injector, or of a proxy on the way. Slowing down does not cure them, and a
 // pool that tried would end with one slot. The share of requests that is
 // refused even when the pool is not probing is taken as background and
 // pardoned, up to 10 %; above that it is not noise but a crowd.
+//
+// Waiting. Some platforms let a request wait for an agent, ten seconds perhaps, before they refuse it. The limiter is
+// the same there: the refusals of one flight are one decrease, however late they come, and requests that wait are
+// what makes such a platform grow. What differs is what is learned from times ([ChunkLimits].Wait): a [Chunker] takes
+// the least overhead for the overhead, and a [Hedger] is told the agent's time of an invocation.
 //
 // A pool that is never refused and small enough for the burst pays for none of
 // this but a few comparisons.

@@ -28,7 +28,6 @@ const never time.Duration = math.MaxInt64
 type governor struct {
 	value   float64 // what is allowed now
 	max     float64 // what it never exceeds
-	each    float64 // how much of the level one refused request takes up
 	ceiling float64 // the highest level that was not refused
 
 	lowered time.Duration // when value was last lowered; before 0: never
@@ -40,8 +39,16 @@ type governor struct {
 	noise background
 }
 
-func newGovernor(value, most, each float64) governor {
-	return governor{value: value, max: most, each: each, ceiling: value, lowered: -1, tick: firstTick}
+func newGovernor(value, most float64) governor {
+	return governor{value: value, max: most, ceiling: value, lowered: -1, tick: firstTick}
+}
+
+// resize sets what value never exceeds.
+func (g *governor) resize(most float64) {
+	if g.value == g.max { // nothing has held it down
+		g.value, g.ceiling = most, most
+	}
+	g.max, g.value, g.ceiling = most, min(g.value, most), min(g.ceiling, most)
 }
 
 // admitted counts a request that was let in.
@@ -59,7 +66,7 @@ func (g *governor) refused(t, started time.Duration, level float64, retryAfter t
 	}
 	g.tick = min(max(g.tick/2+(t-started), minTick), maxTick)
 	if late {
-		g.ceiling -= g.each
+		g.ceiling--
 	} else {
 		g.ceiling = min(g.value, level)
 		g.lowered = t

@@ -1,6 +1,8 @@
 package schedule
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -28,6 +30,23 @@ type HedgePolicy struct {
 // 5 % extra invocations.
 func DefaultHedgePolicy() HedgePolicy {
 	return HedgePolicy{Quantile: 0.95, MinSamples: 20, Budget: 0.05}
+}
+
+// NewHedgePolicy returns the default policy with what is not zero in p instead, or says what is wrong with p.
+func NewHedgePolicy(p HedgePolicy) (HedgePolicy, error) {
+	policy := DefaultHedgePolicy()
+	switch {
+	case !(p.Quantile >= 0 && p.Quantile < 1):
+		return policy, fmt.Errorf("the field Quantile is %v, must be from 0 to below 1", p.Quantile)
+	case p.MinSamples < 0:
+		return policy, fmt.Errorf("the field MinSamples is %d, must not be negative", p.MinSamples)
+	case !(p.Budget >= 0 && p.Budget <= 1):
+		return policy, fmt.Errorf("the field Budget is %v, must be from 0 to 1", p.Budget)
+	}
+	policy.Quantile = cmp.Or(p.Quantile, policy.Quantile)
+	policy.MinSamples = cmp.Or(p.MinSamples, policy.MinSamples)
+	policy.Budget = cmp.Or(p.Budget, policy.Budget)
+	return policy, nil
 }
 
 // A Hedger decides about duplicates for the invocations of one idempotent

@@ -5,8 +5,7 @@ import "time"
 const (
 	minKnock = 50 * time.Millisecond  // between two tries when nothing is let in; doubles
 	maxKnock = 500 * time.Millisecond // up to this
-	maxPause = time.Minute            // no Retry-After stops the whole pool for longer
-	maxHold  = 3 * time.Second        // nor keeps it from growing for longer
+	maxHold  = 3 * time.Second        // no Retry-After keeps the pool from growing for longer
 )
 
 // A Verdict is what the end of an invocation says about the platform's limits.
@@ -17,10 +16,8 @@ const (
 	Indifferent Verdict = iota
 	// Admitted: the platform let the request in, whatever came of it.
 	Admitted
-	// TooMany: refused, because too many invocations were running.
-	TooMany
-	// TooFast: refused, because too many requests came in a second.
-	TooFast
+	// Refused for load, whichever limit the platform names.
+	Refused
 )
 
 // A Result is the end of one invocation, for [Limiter.Release].
@@ -32,8 +29,7 @@ type Result struct {
 
 // A Limiter says when the next invocation may start. It holds one pool to
 // three bounds: slots in flight, environments started (the platform's ramp)
-// and requests per second; and it learns the first and the last from refusals,
-// as package schedule's documentation explains.
+// and requests per second; and it learns the first from refusals, as package schedule's documentation explains.
 //
 // Its methods never block and it starts nothing: the caller brings the time,
 // which should not run backwards. It is not safe for concurrent use; whoever
@@ -53,7 +49,7 @@ type Limiter struct {
 // NewLimiter returns a Limiter of that many slots, at least 1, under the platform's law.
 func NewLimiter(slots int, law Law) *Limiter {
 	most := float64(max(slots, 1))
-	return &Limiter{slots: newGovernor(most, most, 1), ramp: newRamp(law), rate: newPacer(law)}
+	return &Limiter{slots: newGovernor(most, most), ramp: newRamp(law), rate: newPacer(law)}
 }
 
 // Inflight returns the number of slots taken.
@@ -63,11 +59,14 @@ func (l *Limiter) Inflight() int { return l.inflight }
 // refusals: at least 1, at most those of NewLimiter. Ramp and rate come on top.
 func (l *Limiter) Limit() int { return int(l.slots.value) }
 
+// Resize sets how many slots there are, at least 1. What refusals have taught stays; where there were none, all of
+// them may be taken at once. Slots that are taken stay taken.
+func (l *Limiter) Resize(slots int) { l.slots.resize(float64(max(slots, 1))) }
+
 // Throttled reports whether the platform's last refusal is so recent that the
 // pool should not start work it could do without, such as hedges.
 func (l *Limiter) Throttled(now time.Time) bool {
-	t := l.elapsed(now)
-	return l.slots.cautious(t) || l.rate.cautious(t)
+	return l.slots.cautious(l.elapsed(now))
 }
 
 // Acquire takes a slot, if one may be taken now. Otherwise at says when to ask
@@ -94,6 +93,32 @@ func (l *Limiter) Acquire(now time.Time) (ok bool, at time.Time) {
 	return true, time.Time{}
 }
 
+// Enter takes a slot whether or not one may be taken now: for an invocation that starts in any case.
+// It counts for the ramp and the rate as any other.
+func (l *Limiter) Enter(now time.Time) {
+	t := l.elapsed(now)
+	l.rate.ready(t, &l.ramp) // fills it
+	l.ramp.enter(t, l.inflight)
+	l.rate.take()
+	l.inflight++
+}
+
+// Room returns how many more invocations could start now, as far as slots and ramp go, and how many of them
+// in environments that should be idle. Less than one is none. While the pool waits after a refusal of everything, there
+// is none.
+func (l *Limiter) Room(now time.Time) (room, warm float64) {
+	t := l.elapsed(now)
+	room = l.slots.value - float64(l.inflight)
+	if t < l.paused {
+		return min(room, 0), 0
+	}
+	if l.ramp.burst == 0 {
+		return room, 0
+	}
+	room = min(room, l.ramp.allowance(t)-float64(l.inflight))
+	return room, max(min(room, float64(l.ramp.warm-l.inflight)), 0)
+}
+
 // Release gives a slot back and learns from how the invocation ended.
 // It must be called exactly once for each Acquire that returned true.
 func (l *Limiter) Release(now time.Time, r Result) {
@@ -105,7 +130,6 @@ func (l *Limiter) Release(now time.Time, r Result) {
 	if r.Verdict == Admitted {
 		l.empty = 0
 		l.slots.admitted(t)
-		l.rate.admitted(t)
 		return
 	}
 	started := l.clock
@@ -117,18 +141,14 @@ func (l *Limiter) Release(now time.Time, r Result) {
 
 // refused is Release for an invocation that the platform did not let in.
 func (l *Limiter) refused(t, started time.Duration, r Result) {
-	if r.Verdict == TooFast {
-		l.rate.refused(t, started, l.inflight, r.RetryAfter)
-	} else {
-		l.slots.refused(t, started, float64(l.inflight), r.RetryAfter)
-		l.ramp.refused(t)
-	}
+	l.slots.refused(t, started, float64(l.inflight), r.RetryAfter)
+	l.ramp.refused(t)
 	if l.inflight > 0 {
 		return
 	}
 	// Nothing was let in. Knock again, but not at the speed of the network.
 	l.empty++
-	pause := max(min(r.RetryAfter, maxPause), Backoff{Base: minKnock, Max: maxKnock}.ceiling(l.empty))
+	pause := max(min(r.RetryAfter, MaxWish), Backoff{Base: minKnock, Max: maxKnock}.ceiling(l.empty))
 	l.paused = max(l.paused, t+pause)
 }
 

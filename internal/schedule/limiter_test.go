@@ -94,8 +94,7 @@ func TestRampWithoutRefill(t *testing.T) {
 }
 
 // Short calls: ten requests per environment and second, one second's worth of
-// them at once. While nobody refuses, the limiter looks for more; a refusal
-// brings it below the rate that was let in.
+// them at once. While nobody refuses, the limiter looks for more.
 func TestRate(t *testing.T) {
 	l := schedule.NewLimiter(5, schedule.Law{Rate: 10, Burst: 5})
 	during := func(from, to time.Duration) (sent int) {
@@ -113,14 +112,8 @@ func TestRate(t *testing.T) {
 		t.Errorf("%d requests in the next 500 ms, want 25 and few more", n)
 	}
 	during(700*time.Millisecond, 1500*time.Millisecond)
-	fast := during(1500*time.Millisecond, 2*time.Second)
-	sent := at(2100 * time.Millisecond)
-	n, _ := fill(l, sent)
-	l.Release(sent.Add(20*time.Millisecond), schedule.Result{Verdict: schedule.TooFast, Started: sent})
-	release(l, n-1, sent.Add(20*time.Millisecond), schedule.Result{})
-	slow := during(2200*time.Millisecond, 2700*time.Millisecond)
-	if fast < 30 || slow >= fast || slow < fast/4 {
-		t.Errorf("%d requests in 500 ms before a refusal, %d after it; want more than 30, and less than before", fast, slow)
+	if fast := during(1500*time.Millisecond, 2*time.Second); fast < 30 {
+		t.Errorf("%d requests in 500 ms after 1.5 s without a refusal, want at least 30", fast)
 	}
 }
 
@@ -129,7 +122,7 @@ func TestRate(t *testing.T) {
 func TestHerd(t *testing.T) {
 	l := schedule.NewLimiter(1000, schedule.LambdaLaw())
 	fill(l, epoch)
-	refused := schedule.Result{Verdict: schedule.TooMany, Started: epoch}
+	refused := schedule.Result{Verdict: schedule.Refused, Started: epoch}
 	release(l, 500, at(30*time.Millisecond), refused)
 	if l.Limit() != 450 {
 		t.Errorf("limit %d after 500 of 1000 were refused at once, want 450", l.Limit())
@@ -149,11 +142,11 @@ func TestHerd(t *testing.T) {
 func TestSecondDecrease(t *testing.T) {
 	l := schedule.NewLimiter(100, schedule.Law{})
 	fill(l, epoch)
-	l.Release(at(10*time.Millisecond), schedule.Result{Verdict: schedule.TooMany, Started: epoch})
+	l.Release(at(10*time.Millisecond), schedule.Result{Verdict: schedule.Refused, Started: epoch})
 	first := l.Limit()
 	release(l, 50, at(20*time.Millisecond), schedule.Result{Started: epoch})
 	fill(l, at(20*time.Millisecond))
-	l.Release(at(30*time.Millisecond), schedule.Result{Verdict: schedule.TooMany, Started: at(20 * time.Millisecond)})
+	l.Release(at(30*time.Millisecond), schedule.Result{Verdict: schedule.Refused, Started: at(20 * time.Millisecond)})
 	if second := l.Limit(); first != 89 || second != 79 {
 		t.Errorf("limits %d and %d, want 89 and 79", first, second)
 	}
@@ -164,7 +157,7 @@ func TestSecondDecrease(t *testing.T) {
 func TestRecovery(t *testing.T) {
 	l := schedule.NewLimiter(1000, schedule.Law{})
 	fill(l, epoch)
-	release(l, 500, at(20*time.Millisecond), schedule.Result{Verdict: schedule.TooMany, Started: epoch})
+	release(l, 500, at(20*time.Millisecond), schedule.Result{Verdict: schedule.Refused, Started: epoch})
 	limits := map[time.Duration]int{}
 	for d := 20 * time.Millisecond; d <= 5*time.Second; d += 10 * time.Millisecond {
 		fill(l, at(d))
@@ -188,7 +181,7 @@ func TestRecovery(t *testing.T) {
 func TestNoGrowthWithoutDemand(t *testing.T) {
 	l := schedule.NewLimiter(1000, schedule.Law{})
 	fill(l, epoch)
-	release(l, 900, at(20*time.Millisecond), schedule.Result{Verdict: schedule.TooMany, Started: epoch})
+	release(l, 900, at(20*time.Millisecond), schedule.Result{Verdict: schedule.Refused, Started: epoch})
 	release(l, 100, at(time.Second), schedule.Result{Verdict: schedule.Admitted, Started: epoch})
 	for d := time.Second; d < time.Minute; d += time.Second {
 		if ok, _ := l.Acquire(at(d)); !ok {
@@ -202,7 +195,7 @@ func TestNoGrowthWithoutDemand(t *testing.T) {
 }
 
 // When nothing at all is let in, the pool knocks: ever more slowly, at most
-// every half second, and never before Retry-After.
+// every half second, and not before Retry-After, up to ten seconds.
 func TestKnock(t *testing.T) {
 	l := schedule.NewLimiter(1, schedule.Law{})
 	now := epoch
@@ -211,7 +204,7 @@ func TestKnock(t *testing.T) {
 		if ok, again := l.Acquire(now); !ok {
 			t.Fatalf("refused at %v, again at %v", now.Sub(epoch), again)
 		}
-		l.Release(now, schedule.Result{Verdict: schedule.TooMany, Started: now})
+		l.Release(now, schedule.Result{Verdict: schedule.Refused, Started: now})
 		ok, again := l.Acquire(now)
 		if ok || again.IsZero() {
 			t.Fatalf("acquire at once after a refusal: %v, %v", ok, again)
@@ -228,7 +221,7 @@ func TestKnock(t *testing.T) {
 	}
 
 	l.Acquire(now)
-	l.Release(now, schedule.Result{Verdict: schedule.TooFast, Started: now, RetryAfter: 4 * time.Second})
+	l.Release(now, schedule.Result{Verdict: schedule.Refused, Started: now, RetryAfter: 4 * time.Second})
 	if _, again := l.Acquire(now); again.Sub(now) != 4*time.Second {
 		t.Errorf("with Retry-After 4 s: again after %v", again.Sub(now))
 	}
@@ -238,9 +231,9 @@ func TestKnock(t *testing.T) {
 	if ok, _ := l.Acquire(now); !ok {
 		t.Error("still knocking after a success")
 	}
-	l.Release(now, schedule.Result{Verdict: schedule.TooMany, Started: now, RetryAfter: 24 * time.Hour})
-	if _, again := l.Acquire(now); again.Sub(now) != time.Minute {
-		t.Errorf("with Retry-After one day: the whole pool waits %v, want a minute", again.Sub(now))
+	l.Release(now, schedule.Result{Verdict: schedule.Refused, Started: now, RetryAfter: 24 * time.Hour})
+	if _, again := l.Acquire(now); again.Sub(now) != 10*time.Second {
+		t.Errorf("with Retry-After one day: the whole pool waits %v, want ten seconds", again.Sub(now))
 	}
 }
 
@@ -252,7 +245,7 @@ func TestOddInput(t *testing.T) {
 	if l.Limit() != 10 || l.Inflight() != 5 {
 		t.Errorf("limit %d, inflight %d after five indifferent ends", l.Limit(), l.Inflight())
 	}
-	l.Release(at(2*time.Second), schedule.Result{Verdict: schedule.TooMany})
+	l.Release(at(2*time.Second), schedule.Result{Verdict: schedule.Refused})
 	if l.Limit() != 3 {
 		t.Errorf("limit %d after a refusal without a start at 4 in flight, want 3", l.Limit())
 	}
@@ -263,7 +256,7 @@ func TestAskAgain(t *testing.T) {
 	l := schedule.NewLimiter(2000, schedule.LambdaLaw())
 	now := epoch
 	n, _ := fill(l, now)
-	release(l, n/2, now.Add(time.Millisecond), schedule.Result{Verdict: schedule.TooMany, Started: now})
+	release(l, n/2, now.Add(time.Millisecond), schedule.Result{Verdict: schedule.Refused, Started: now})
 	for range 1000 {
 		before := l.Inflight()
 		n, again := fill(l, now)

@@ -7,10 +7,8 @@ import (
 
 // The constants of the request rate; the package documentation gives the reasons.
 const (
-	freeBurst  = 1.0                    // seconds of requests at once, until the platform first refuses
-	tightBurst = 0.1                    // and after that
-	rateWindow = 250 * time.Millisecond // over which the admitted rate is measured
-	minWait    = time.Millisecond       // no timer is asked for more often
+	rateBurst = 1.0              // seconds of requests at once
+	minWait   = time.Millisecond // no timer is asked for more often
 )
 
 // rampLag keeps the client's view of the ramp behind the platform's, which
@@ -46,6 +44,21 @@ func (r *ramp) take(t time.Duration, inflight int) (next time.Duration, ok bool)
 		}
 		return r.filled + seconds((1-r.tokens)/r.refill), false
 	}
+	r.start(t)
+	return 0, true
+}
+
+// enter is take for an invocation that starts in any case.
+func (r *ramp) enter(t time.Duration, inflight int) {
+	if r.burst == 0 || inflight < r.warm {
+		return
+	}
+	r.fill(t)
+	r.start(t)
+}
+
+// start counts a new environment. The bucket is filled up to t.
+func (r *ramp) start(t time.Duration) {
 	if r.tokens >= r.burst {
 		r.filled = t + rampLag
 	}
@@ -56,7 +69,6 @@ func (r *ramp) take(t time.Duration, inflight int) (next time.Duration, ok bool)
 	}
 	r.fresh++
 	r.grown = t
-	return 0, true
 }
 
 // refused takes back an environment that was not started after all. Its token
@@ -89,17 +101,14 @@ func seconds(s float64) time.Duration {
 	return time.Duration(s*float64(time.Second)) + 1
 }
 
-// A pacer is a bucket of requests, whose rate follows the platform's ramp until
-// the first refusal and a governor from then on.
+// A pacer is a bucket of requests, whose rate follows the platform's ramp and
+// looks for more where the rate is what holds the pool back. It learns nothing
+// from refusals: they lower the slots, and fewer slots send fewer requests.
 type pacer struct {
 	governor         // requests per second
-	perEnv   float64 // requests per second for each environment; 0: no rate until refused
+	perEnv   float64 // requests per second for each environment; 0: no rate
 	tokens   float64
 	filled   time.Duration
-
-	window   time.Duration // when the current measurement began
-	count    float64       // admitted in it
-	measured float64       // admitted per second in the last one; 0: unknown
 }
 
 func newPacer(law Law) pacer {
@@ -108,8 +117,8 @@ func newPacer(law Law) pacer {
 	if law.Rate > 0 {
 		value = law.Rate * float64(max(law.Burst, 1))
 	}
-	p.governor = newGovernor(value, math.Inf(1), 0)
-	p.tokens = value * freeBurst
+	p.governor = newGovernor(value, math.Inf(1))
+	p.tokens = value * rateBurst
 	return p
 }
 
@@ -131,39 +140,10 @@ func (p *pacer) take() { p.tokens-- }
 
 // fill counts the requests that may be sent since the last time.
 func (p *pacer) fill(t time.Duration, r *ramp) {
-	burst := tightBurst
-	if p.lowered < 0 {
-		burst = freeBurst
-		p.value = max(p.value, p.perEnv*r.allowance(t))
-		p.ceiling = max(p.ceiling, p.value)
-	}
+	p.value = max(p.value, p.perEnv*r.allowance(t))
+	p.ceiling = max(p.ceiling, p.value)
 	if t > p.filled {
-		p.tokens = min(p.tokens+p.value*(t-p.filled).Seconds(), max(1, p.value*burst))
+		p.tokens = min(p.tokens+p.value*(t-p.filled).Seconds(), max(1, p.value*rateBurst))
 		p.filled = t
 	}
-}
-
-// admitted measures.
-func (p *pacer) admitted(t time.Duration) {
-	p.governor.admitted(t)
-	p.count++
-	if d := t - p.window; d >= rateWindow {
-		p.measured = p.count / d.Seconds()
-		if d > 4*rateWindow {
-			p.measured = 0 // idle in between: that says nothing about the platform
-		}
-		p.window, p.count = t, 0
-	}
-}
-
-// refused lowers the rate below what was admitted.
-func (p *pacer) refused(t, started time.Duration, inflight int, retryAfter time.Duration) {
-	level := p.measured
-	if level == 0 {
-		// So many were sent in the time that a refusal takes.
-		level = float64(inflight+1) / max(t-started, time.Millisecond).Seconds()
-	}
-	p.governor.refused(t, started, level, retryAfter)
-	p.tokens = 0
-	p.filled = t
 }

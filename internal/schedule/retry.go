@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"fmt"
 	"math"
 	"time"
 )
@@ -31,6 +32,7 @@ type Attempt struct {
 	Wanted     bool          // of Answered: the user's policy names this error as worth another run
 	Idempotent bool          // running the function twice is harmless
 	RetryAfter time.Duration // the platform's wish; 0: none
+	Elsewhere  bool          // not run, and another part of the platform has room: sent there at once
 
 	Attempts int           // invocations that ran or may have run, with this one; throttles and other NotRun are not in it
 	Tries    int           // all invocations in this call, with this one: what the backoff grows by
@@ -54,6 +56,33 @@ func DefaultPolicy() Policy {
 		Backoff:     Backoff{Base: 100 * time.Millisecond, Max: 20 * time.Second},
 		Throttle:    Backoff{Base: 50 * time.Millisecond, Max: time.Second},
 	}
+}
+
+// NewPolicy returns the default policy with what is not zero instead, or says what is wrong with that.
+func NewPolicy(attempts int, base, longest time.Duration) (Policy, error) {
+	p := DefaultPolicy()
+	switch {
+	case attempts < 0:
+		return p, fmt.Errorf("MaxAttempts is %d, must not be negative", attempts)
+	case base < 0:
+		return p, fmt.Errorf("BaseDelay is %v, must not be negative", base)
+	case longest < 0:
+		return p, fmt.Errorf("MaxDelay is %v, must not be negative", longest)
+	case longest > 0 && base > longest:
+		return p, fmt.Errorf("BaseDelay %v is above MaxDelay %v", base, longest)
+	}
+	if attempts > 0 {
+		p.MaxAttempts = attempts
+	}
+	if longest > 0 {
+		p.Backoff.Max = longest
+		p.Backoff.Base = min(p.Backoff.Base, longest)
+	}
+	if base > 0 {
+		p.Backoff.Base = base
+		p.Backoff.Max = max(p.Backoff.Max, base)
+	}
+	return p, nil
 }
 
 // A Reason says why a call is, or is not, tried again.
@@ -103,32 +132,61 @@ type Decision struct {
 // Retry reports whether the call is tried again, after d.After.
 func (d Decision) Retry() bool { return d.Reason == Again }
 
+// The bounds of Retry-After.
+const (
+	// MaxWish bounds how long any wish is honoured. Lambda asks for seconds; who asks for an
+	// hour has guessed, and one request in ten seconds is no load to ask again with.
+	MaxWish = 10 * time.Second
+	// hopeless is the time left with which a call whose wish is beyond it is not tried again:
+	// for so long a pool that was refused does not even look for more.
+	hopeless = hold
+	// maxElsewhere bounds the tries of a call without any wait. A backend that always names another part
+	// of itself would otherwise be asked at the speed of the network.
+	maxElsewhere = 100
+)
+
+// Believed is how much of a refusal's Retry-After counts, for the call and for its pool: all
+// of it, up to ten seconds. Where the call has not that much time left, half of what it has:
+// the platform may be free long before the time that it named, and the call has nothing to lose.
+func (a Attempt) Believed() time.Duration {
+	wish := max(min(a.RetryAfter, MaxWish), 0)
+	if a.RetryAfter >= a.Left && a.Left > hopeless {
+		wish = min(wish, a.Left/2)
+	}
+	return wish
+}
+
 // Decide says whether a failed call is tried again, and when. rnd returns
 // numbers in [0, 1). The rows, the first that fits decides:
 //
 //	permanent                     never
+//	elsewhere there is room       again at once, within the call's time; not an attempt
 //	throttled                     again, within the call's time; not an attempt
 //	not run                       again, within the call's time and MaxRejected; not an attempt
 //	answered with an error        only if Wanted; then as often as MaxAttempts
 //	unknown, or ran and crashed   only if Idempotent; then as often as MaxAttempts
 //
-// A wait is shortened to fit into the time left, but never below RetryAfter.
+// A wait is shortened to fit into the time left, but never below what is
+// believed of RetryAfter.
 func (p Policy) Decide(a Attempt, rnd func() float64) Decision {
 	if reason := p.verdict(a); reason != Again {
 		return Decision{Reason: reason}
 	}
-	if a.Left <= 0 || a.RetryAfter >= a.Left {
+	wish := a.Believed()
+	if a.Elsewhere && a.Left > 0 && a.Tries <= maxElsewhere {
+		return Decision{}
+	}
+	if a.Left <= 0 || wish >= a.Left {
 		return Decision{Reason: OutOfTime}
 	}
 	backoff := p.Backoff
 	if a.Throttled {
 		backoff = p.Throttle
 	}
-	after := backoff.Delay(a.Tries, a.RetryAfter, rnd)
+	after := backoff.Delay(a.Tries, wish, rnd)
 	if after >= a.Left {
 		// Somewhere in what is left: the pool may recover before the call's time is up.
-		floor := max(a.RetryAfter, 0)
-		after = floor + time.Duration(rnd()*float64(a.Left-floor))
+		after = wish + time.Duration(rnd()*float64(a.Left-wish))
 	}
 	return Decision{After: after}
 }
@@ -138,7 +196,7 @@ func (p Policy) verdict(a Attempt) Reason {
 	switch {
 	case a.Permanent:
 		return IsPermanent
-	case a.Throttled:
+	case a.Throttled, a.Elsewhere && a.Tries <= maxElsewhere:
 		return Again
 	case a.Outcome == NotRun:
 		if p.MaxRejected > 0 && a.Rejected >= p.MaxRejected {

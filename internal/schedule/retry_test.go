@@ -54,6 +54,12 @@ func TestDecide(t *testing.T) {
 
 		{"no time left", schedule.Attempt{Throttled: true, Tries: 1, Left: -1}, not(schedule.OutOfTime)},
 		{"Retry-After beyond the time left", schedule.Attempt{Throttled: true, Tries: 1, RetryAfter: time.Second, Left: time.Second}, not(schedule.OutOfTime)},
+		{"Retry-After beyond what is believed", schedule.Attempt{Throttled: true, Tries: 1, RetryAfter: time.Hour}, again(10*time.Second + 50*time.Millisecond)},
+		{"Retry-After for ever", schedule.Attempt{Throttled: true, Tries: 1, RetryAfter: schedule.Forever}, again(10*time.Second + 50*time.Millisecond)},
+		{"Retry-After beyond the time left, which is long", schedule.Attempt{Throttled: true, Tries: 1, RetryAfter: time.Hour, Left: time.Minute}, again(10*time.Second + 50*time.Millisecond)},
+		{"Retry-After beyond the time left, of which half is believed", schedule.Attempt{Throttled: true, Tries: 1, RetryAfter: time.Hour, Left: 6 * time.Second}, again(3*time.Second + 50*time.Millisecond)},
+		{"Retry-After that the time left allows", schedule.Attempt{Throttled: true, Tries: 1, RetryAfter: 5 * time.Second, Left: 6 * time.Second}, again(5*time.Second + 50*time.Millisecond)},
+		{"Retry-After in the past", schedule.Attempt{Throttled: true, Tries: 1, RetryAfter: -time.Hour}, again(50 * time.Millisecond)},
 		{"the wait shrinks into the time left", schedule.Attempt{Outcome: schedule.NotRun, Tries: 4, Left: time.Second}, again(500 * time.Millisecond)},
 		{"but not below Retry-After", schedule.Attempt{Outcome: schedule.NotRun, Tries: 4, RetryAfter: 800 * time.Millisecond, Left: time.Second}, again(900 * time.Millisecond)},
 		{"permanent comes before time", schedule.Attempt{Permanent: true, Left: -1}, not(schedule.IsPermanent)},

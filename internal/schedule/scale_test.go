@@ -2,8 +2,11 @@ package schedule_test
 
 import (
 	"flag"
+	"fmt"
 	"testing"
 	"time"
+
+	"github.com/lambdapool/lambdapool/internal/schedule"
 )
 
 // seed lets the simulations run again with other chances: go test -seed 7.
@@ -91,5 +94,33 @@ func TestShortCalls(t *testing.T) {
 					p.todo, ratio, p.refusedPercent())
 			}
 		})
+	}
+}
+
+// A limit on requests per second, below what the law allows, is found as any other: nobody
+// says which limit refuses.
+func TestRateLimit(t *testing.T) {
+	const settled, end = 15 * time.Second, 45 * time.Second
+	for _, law := range []schedule.Law{{}, schedule.LambdaLaw()} {
+		for _, run := range []time.Duration{10 * time.Millisecond, 50 * time.Millisecond, 200 * time.Millisecond, time.Second} {
+			for _, rate := range []float64{100, 1000} {
+				t.Run(fmt.Sprintf("%v requests of %v, law %v", rate, run, law.Rate), func(t *testing.T) {
+					t.Parallel()
+					w := newWorld(t, *seed)
+					w.rate = func(time.Duration) float64 { return rate }
+					p := w.newPool(0, 10_000, 1<<30, about(run))
+					p.lim = schedule.NewLimiter(10_000, law)
+					w.simulate(settled, p)
+					sent, refused := p.sent, p.refused
+					w.simulate(end, p)
+					sent, refused = p.sent-sent, p.refused-refused
+					share := float64(sent-refused) / rate / (end - settled).Seconds()
+					t.Logf("after %v: %.0f %% of the limit in use, %.1f %% refused", settled, 100*share, 100*float64(refused)/float64(sent))
+					if share < 0.8 {
+						t.Errorf("%.0f %% of the limit in use, want 80 %%", 100*share)
+					}
+				})
+			}
+		}
 	}
 }

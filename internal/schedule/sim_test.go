@@ -72,28 +72,28 @@ func (w *world) simulate(until time.Duration, pools ...*pool) {
 }
 
 // admit is the platform's decision about a request for f that arrives now.
-func (w *world) admit(f *function) (verdict schedule.Verdict, cold bool) {
+func (w *world) admit(f *function) (ok, cold bool) {
 	if w.noise > 0 && w.rnd.Float64() < w.noise {
-		return schedule.TooMany, false
+		return false, false
 	}
 	if w.rate != nil {
 		if r := w.rate(w.now); !w.requests.take(w.now, r/10, r) {
-			return schedule.TooFast, false
+			return false, false
 		}
 	}
 	if w.busy >= w.limit(w.now) {
-		return schedule.TooMany, false
+		return false, false
 	}
 	if f.busy == f.envs {
 		if !f.starts.take(w.now, schedule.LambdaBurst, schedule.LambdaRamp) {
-			return schedule.TooMany, false
+			return false, false
 		}
 		f.envs++
 		cold = true
 	}
 	f.busy++
 	w.busy++
-	return schedule.Admitted, cold
+	return true, cold
 }
 
 // A function is one Lambda function under the scaling law.
@@ -202,10 +202,10 @@ func (p *pool) send(c *call) {
 	c.tries++
 	p.sent++
 	w.after(w.latency(), func() {
-		verdict, cold := w.admit(p.function)
-		if verdict != schedule.Admitted {
+		ok, cold := w.admit(p.function)
+		if !ok {
 			p.refused++
-			w.after(w.latency(), func() { p.refuse(c, started, verdict) })
+			w.after(w.latency(), func() { p.refuse(c, started) })
 			return
 		}
 		d := p.run(w.rnd)
@@ -229,9 +229,9 @@ func (p *pool) finish(c *call, started time.Duration) {
 	p.dispatch()
 }
 
-func (p *pool) refuse(c *call, started time.Duration, v schedule.Verdict) {
+func (p *pool) refuse(c *call, started time.Duration) {
 	w := p.w
-	p.lim.Release(epoch.Add(w.now), schedule.Result{Verdict: v, Started: epoch.Add(started), RetryAfter: w.retryAfter})
+	p.lim.Release(epoch.Add(w.now), schedule.Result{Verdict: schedule.Refused, Started: epoch.Add(started), RetryAfter: w.retryAfter})
 	d := p.policy.Decide(schedule.Attempt{
 		Outcome: schedule.NotRun, Throttled: true, RetryAfter: w.retryAfter, Tries: c.tries, Left: schedule.Forever,
 	}, w.rnd.Float64)

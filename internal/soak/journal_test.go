@@ -24,7 +24,7 @@ func (p *part) journal() error {
 	if err := os.Setenv(ledgerVariable, p.Ledger); err != nil {
 		return err
 	}
-	b, err := awslambda.New(context.Background(), "lambdapool", awslambda.WithRegion("us-east-1"), awslambda.WithEndpoint("http://"+p.Lambda),
+	b, err := awslambda.New(context.Background(), "lambdapool", awslambda.WithRegion("us-east-1"), awslambda.WithEndpoint("http://"+p.Cloud),
 		awslambda.WithStaticCredentials(keyID, secretKey, ""), awslambda.WithFunctionTimeout(functionTimeout))
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func TestJournal(t *testing.T) {
 	}
 	t.Logf("%d items, seed %d", n, *seed)
 	random := rand.New(rand.NewPCG(*seed, 5))
-	s := newStage(t)
+	s := newStage(t, n)
 	ledger := filepath.Join(s.logs, "ledger")
 	if err := os.WriteFile(ledger, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := part{
-		Play: "journal", Lambda: address, Ledger: ledger, Dir: t.TempDir(), Seed: *seed, Items: n, Stored: 1000,
+		Play: "journal", Cloud: address, Ledger: ledger, Dir: t.TempDir(), Seed: *seed, Items: n, Stored: 1000,
 		Chunk: []int{0, 1, 7}[random.IntN(3)], Out: filepath.Join(s.logs, "report"),
 	}
 	left := most
@@ -134,7 +134,7 @@ func judgeJournal(t *testing.T, r report, delivered []time.Time, executions [][]
 // calm waits until nothing is written to the ledger any more: agents go on with what a client
 // has sent that was killed, and that tells nothing of the journal.
 func calm(ledger string) {
-	const silence = 400 * time.Millisecond // longer than any job takes
+	const silence = time.Second // longer than any job takes
 	for size := int64(-1); ; pause(silence) {
 		info, err := os.Stat(ledger)
 		if err != nil || info.Size() == size {

@@ -5,9 +5,8 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/lambdapool/lambdapool/agent"
+	"github.com/lambdapool/lambdapool/internal/noleak"
 )
 
 var (
@@ -21,5 +20,5 @@ func TestMain(m *testing.M) {
 	if code, played := play(); played {
 		os.Exit(code)
 	}
-	goleak.VerifyTestMain(m)
+	noleak.Main(m)
 }

@@ -9,14 +9,14 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/backend"
 	"github.com/lambdapool/lambdapool/backend/awslambda"
 	"github.com/lambdapool/lambdapool/backend/local"
 	"github.com/lambdapool/lambdapool/internal/s3local"
@@ -24,6 +24,8 @@ import (
 
 // partVariable holds, as JSON, what a process plays that is no test.
 const partVariable = "SOAK_PART"
+
+const bucketName = "soak"
 
 // A part is what such a process plays: a store, a Lambda or a client. It ends when its stdin
 // does.
@@ -37,12 +39,13 @@ type part struct {
 	Retries []time.Duration
 
 	// Of clients.
-	Lambda, Store string // endpoints
-	Run, Func     string
-	Seed          uint64
-	Items, Chunk  int
-	Stored        int    // arguments above so many bytes go through the store
-	Out           string // what became of the run
+	Cloud, Store string // endpoints; of Google's cloud all that it says of itself
+	Google       bool
+	Run, Func    string
+	Seed         uint64
+	Items, Chunk int
+	Stored       int    // arguments above so many bytes go through the store
+	Out          string // what became of the run
 }
 
 const (
@@ -51,10 +54,13 @@ const (
 
 	// functionTimeout is that of the function. Agents that die are given up by the end of it.
 	functionTimeout = 6 * time.Second
-
-	// startWithin is how long calls may wait for an agent.
-	startWithin = 3 * time.Minute
 )
+
+// startWithin is how long the calls of a run may wait for an agent: ten times as long as they
+// take where nothing else is done. A call that the platform has dropped is known to be lost after that.
+func startWithin(items int) time.Duration {
+	return 3*time.Minute + time.Duration(items)*60*time.Millisecond
+}
 
 // mortalVariable says, in an agent's environment, how long agents live.
 const mortalVariable = "SOAK_MORTAL"
@@ -82,10 +88,12 @@ func play() (code int, played bool) {
 		switch p.Play {
 		case "store":
 			err = p.store()
-		case "odd-store":
-			err = p.oddStore()
 		case "lambda":
 			err = p.lambda()
+		case "google store":
+			err = p.googleStore()
+		case "google":
+			err = p.google()
 		case "send", "attach":
 			go untilOrphan()
 			err = p.client()
@@ -112,20 +120,41 @@ func untilOrphan() {
 // tell says something to the process that has started this one.
 func tell(words ...any) { fmt.Fprintln(os.Stdout, words...) }
 
-// store serves S3, as `lambdapool local` does.
+// store serves S3, as `lambdapool local` does, with another clock if it is to have one. Its
+// stdin says whether there is room.
 func (p *part) store() error {
-	var s *s3local.Server
-	err := untilFree(func() (err error) {
-		s, err = s3local.Open(s3local.Config{
-			Dir: p.Dir, Address: p.Address, Buckets: []string{bucketName}, AccessKeyID: keyID, SecretAccessKey: secretKey,
+	return p.serveStore(func(now func() time.Time, room func(int64) bool) (store, error) {
+		return s3local.Open(s3local.Config{
+			Dir: p.Dir, Address: p.Address, Buckets: []string{bucketName}, AccessKeyID: keyID, SecretAccessKey: secretKey, Now: now, Room: room,
 		})
+	})
+}
+
+// A store is a server of objects.
+type store interface {
+	Endpoint() string
+	Close() error
+}
+
+// serveStore serves one, as store has it.
+func (p *part) serveStore(open func(now func() time.Time, room func(int64) bool) (store, error)) error {
+	var now func() time.Time
+	if p.Behind != 0 {
+		now = func() time.Time { return time.Now().Add(-p.Behind) }
+	}
+	var full atomic.Bool
+	var s store
+	err := untilFree(func() (err error) {
+		s, err = open(now, func(int64) bool { return !full.Load() })
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	tell(strings.TrimPrefix(s.Endpoint(), "http://"))
-	_, _ = io.Copy(io.Discard, os.Stdin)
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		full.Store(lines.Text() == "no room")
+	}
 	return s.Close()
 }
 
@@ -138,37 +167,6 @@ func untilFree(listen func() error) (err error) {
 		pause(100 * time.Millisecond)
 	}
 	return err
-}
-
-// oddStore serves S3, with another clock or no room. Its stdin says how much there is.
-func (p *part) oddStore() error {
-	b, err := openBucket(p.Dir, clock(-p.Behind))
-	if err != nil {
-		return err
-	}
-	var listener net.Listener
-	err = untilFree(func() error {
-		listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp4", p.Address)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	tell(listener.Addr())
-	server := &http.Server{Handler: b.handler(), ReadHeaderTimeout: 10 * time.Second}
-	go func() {
-		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-			var quota int64
-			if _, err := fmt.Sscanf(lines.Text(), "room %d", &quota); err == nil {
-				b.allow(quota)
-			}
-		}
-		_ = server.Close()
-	}()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }
 
 // lambda is the embedded Lambda, its agents are copies of this executable.
@@ -212,9 +210,11 @@ type report struct {
 // has all results, whatever happens; only what no waiting mends is an error.
 func (p *part) client() error {
 	ctx := context.Background()
-	b, err := awslambda.New(ctx, "lambdapool", awslambda.WithRegion("us-east-1"), awslambda.WithEndpoint("http://"+p.Lambda),
-		awslambda.WithStaticCredentials(keyID, secretKey, ""), awslambda.WithFunctionTimeout(functionTimeout),
-		awslambda.WithBucket(bucketName, awslambda.BucketEndpoint("http://"+p.Store), awslambda.PathStyle(), awslambda.Threshold(p.Stored)))
+	open := p.onLambda
+	if p.Google {
+		open = p.onGoogle
+	}
+	b, err := open(ctx)
 	if err != nil {
 		return err
 	}
@@ -227,6 +227,12 @@ func (p *part) client() error {
 		fn = detachedOften
 	}
 	return errors.Join(p.follow(ctx, e, fn), e.Close(), b.Close())
+}
+
+func (p *part) onLambda(ctx context.Context) (backend.Backend, error) {
+	return awslambda.New(ctx, "lambdapool", awslambda.WithRegion("us-east-1"), awslambda.WithEndpoint("http://"+p.Cloud),
+		awslambda.WithStaticCredentials(keyID, secretKey, ""), awslambda.WithFunctionTimeout(functionTimeout),
+		awslambda.WithBucket(bucketName, awslambda.BucketEndpoint("http://"+p.Store), awslambda.PathStyle(), awslambda.Threshold(p.Stored)))
 }
 
 func (p *part) follow(ctx context.Context, e *lambdapool.Executor, fn *lambdapool.Func[job, product]) error {
@@ -257,7 +263,7 @@ func (p *part) run(ctx context.Context, e *lambdapool.Executor, fn *lambdapool.F
 		return lambdapool.Attach(ctx, e, fn, p.Run)
 	}
 	return lambdapool.MapDetached(ctx, e, fn, jobs(p.Seed, p.Items, p.Stored),
-		lambdapool.RunName(p.Run), lambdapool.ChunkSize(p.Chunk), lambdapool.StartWithin(startWithin))
+		lambdapool.RunName(p.Run), lambdapool.ChunkSize(p.Chunk), lambdapool.StartWithin(startWithin(p.Items)))
 }
 
 // endings waits for all items.

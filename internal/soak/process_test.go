@@ -25,22 +25,22 @@ type process struct {
 
 // A stage is where the processes of one test play.
 type stage struct {
-	t    *testing.T
-	logs string
-	late chan struct{} // closed when the test has lasted long enough
+	t      *testing.T
+	logs   string
+	enough time.Duration
+	late   chan struct{} // closed when the test has lasted long enough
 
 	mu    sync.Mutex
 	all   []*process
 	count atomic.Int64
 }
 
-// enoughTime is how long the longest of these tests may take.
-const enoughTime = 12 * time.Minute
-
-func newStage(t *testing.T) *stage {
+// newStage makes a stage for a run of that many items. The test fails when it lasts four times as
+// long as calls may wait.
+func newStage(t *testing.T, items int) *stage {
 	t.Helper()
-	s := &stage{t: t, logs: t.ArtifactDir(), late: make(chan struct{})}
-	timer := time.AfterFunc(enoughTime, func() { close(s.late) })
+	s := &stage{t: t, logs: t.ArtifactDir(), enough: 4 * startWithin(items), late: make(chan struct{})}
+	timer := time.AfterFunc(s.enough, func() { close(s.late) })
 	t.Cleanup(func() {
 		timer.Stop()
 		s.mu.Lock()
@@ -106,7 +106,7 @@ func (p *process) hears() (string, error) {
 		}
 		<-p.ended
 		return "", fmt.Errorf("the process has ended: %w", p.err)
-	case <-time.After(30 * time.Second):
+	case <-time.After(5 * time.Minute):
 		return "", fmt.Errorf("the process says nothing")
 	}
 }
@@ -148,7 +148,7 @@ func (s *stage) until(p part, patience func() (from string, limit time.Duration)
 				alive = false
 			case <-s.late:
 				proc.kill()
-				return kills, silent, fmt.Errorf("%s has come to no end in %v: see %s", p.Play, enoughTime, s.logs)
+				return kills, silent, fmt.Errorf("%s has come to no end in %v: see %s", p.Play, s.enough, s.logs)
 			}
 		}
 		<-proc.ended

@@ -142,6 +142,14 @@ func faultsOneByOne() map[string]local.Faults {
 	}
 }
 
+// timeLeft is how long calls may take: as long as it takes, unless they are never let in.
+func timeLeft(faults local.Faults) time.Duration {
+	if faults.Throttle.Limit != nil || faults.Refuse == 1 {
+		return time.Second
+	}
+	return 5 * time.Minute
+}
+
 // gossip is all that is said about the calls.
 type gossip struct {
 	failures, logs, output place
@@ -161,7 +169,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 	var g gossip
 	for name, faults := range faultsOneByOne() {
 		faults.Seed = *seed
-		g.listen(t, faults)
+		g.listen(t, faults, timeLeft(faults))
 		if t.Failed() {
 			t.Fatalf("with faults %s", name)
 		}
@@ -181,7 +189,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 
 // listen makes calls about secrets with one set of faults, and looks for the
 // secrets in all that is said about the calls.
-func (g *gossip) listen(t *testing.T, faults local.Faults) {
+func (g *gossip) listen(t *testing.T, faults local.Faults, limit time.Duration) {
 	t.Helper()
 	debug := slog.New(slog.NewTextHandler(&g.logs, &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}))
 	b, err := local.New(
@@ -203,7 +211,7 @@ func (g *gossip) listen(t *testing.T, faults local.Faults) {
 	defer direct.Close()
 	var both sync.WaitGroup
 	for _, backend := range []lambdapool.Backend{b, direct} {
-		e, err := lambdapool.New(backend, lambdapool.WithLogger(debug), lambdapool.WithTimeout(400*time.Millisecond),
+		e, err := lambdapool.New(backend, lambdapool.WithLogger(debug), lambdapool.WithTimeout(limit),
 			lambdapool.WithRetry(lambdapool.RetryPolicy{MaxAttempts: 2, BaseDelay: time.Millisecond}))
 		if err != nil {
 			t.Fatal(err)
@@ -247,6 +255,12 @@ func (g *gossip) confide(t *testing.T, e *lambdapool.Executor) {
 	var all sync.WaitGroup
 	for _, how := range []string{"tell", "fail", "panic", "linger", "exit", "large"} {
 		all.Go(func() {
+			ctx := ctx
+			if how == "linger" {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, 500*time.Millisecond)
+				defer cancel()
+			}
 			text := how + " " + plantedArgument
 			if how == "large" {
 				text += strings.Repeat(plantedArgument, 10_000)

@@ -15,10 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/backend/local"
+	"github.com/lambdapool/lambdapool/internal/noleak"
 )
 
 // all are all faults at once.
@@ -128,7 +127,7 @@ func TestSoak(t *testing.T) {
 			t.Errorf("no fault of kind %v has happened", kind)
 		}
 	}
-	goleak.VerifyNone(t)
+	noleak.Check(t)
 	if left := descriptors(t); left > files {
 		t.Errorf("%d descriptors are open, %d were before", left, files)
 	}

@@ -20,6 +20,7 @@ func TestNearest(t *testing.T) {
 		{"distance", []string{"geo.Distance"}},
 		{"math.sum", []string{"sum"}},
 		{"sun", []string{"sum"}},
+		{"usm", []string{"sum"}},
 		{"sort", nil},
 		{"", nil},
 		{strings.Repeat("x", 1<<20), nil},

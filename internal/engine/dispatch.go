@@ -1,0 +1,313 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/lambdapool/lambdapool/internal/schedule"
+)
+
+// dispatch starts workers while there is something to send and room for it.
+// A worker is a goroutine with an invocation in flight; nothing else waits on
+// one. e.mu is held.
+func (e *Executor) dispatch() {
+	for {
+		inv := e.take()
+		if inv == nil {
+			return
+		}
+		e.busy++
+		go e.work(inv)
+	}
+}
+
+// take forms the next invocation, or returns nil when there is nothing to send
+// or no room. e.mu is held.
+func (e *Executor) take() *invocation {
+	now := time.Now()
+	if inv := e.takeDeep(now); inv != nil {
+		return inv
+	}
+	if !e.grants() {
+		return nil
+	}
+	straggler := e.wantedHedge(now)
+	var next *party
+	if straggler == nil {
+		if next = e.ready.pick(now); next == nil {
+			return nil
+		}
+	}
+	ok, at := e.limiter.Acquire(now)
+	if !ok {
+		if !at.IsZero() {
+			e.wake(at)
+		}
+		return nil
+	}
+	if straggler != nil {
+		e.unwanted(straggler)
+		if l := straggler.lane(); l != nil {
+			l.rated.took(straggler, now)
+		}
+		return e.launch(straggler, now)
+	}
+	return e.launch(e.ready.take(next, now), now)
+}
+
+// launch makes c's next invocation. e.mu is held.
+func (e *Executor) launch(c *Call, now time.Time) *invocation {
+	inv := &invocation{call: c, started: now, hedge: len(c.flights) > 0}
+	inv.ctx, inv.cancel = context.WithCancel(e.on.Base)
+	e.takeRoom(inv)
+	inv.way, inv.wait = e.way.Of(c.left(now)), e.way.Wait()
+	if !inv.hedge {
+		e.flying(c, c.size())
+	}
+	e.leaveQueue(c)
+	if len(c.flights) == 0 {
+		c.flights = inv.alone[:0]
+	}
+	c.flights = append(c.flights, inv)
+	c.party.flights++
+	c.party.class.flights++
+	e.stats.Invocations++
+	l := c.lane()
+	if l != nil {
+		inv.expect = l.chunker.Expect()
+		inv.reserved = l.estimate(c.size())
+		l.tally.reserved += inv.reserved
+		l.tally.flights++
+	}
+	if inv.hedge {
+		e.stats.Hedges++
+		if l != nil {
+			l.tally.hedged++
+		}
+	}
+	e.watch(inv, now)
+	return inv
+}
+
+// land ends an invocation: its slot is free. e.mu is held.
+func (e *Executor) land(inv *invocation) {
+	c := inv.call
+	if inv.ctx.Err() != nil { // the call has ended, perhaps while its arguments were being stored
+		e.on.Payloads.Discard(&c.parcel)
+	}
+	inv.cancel()
+	if inv.landed = true; inv.waits > 0 {
+		e.nested.held--
+	}
+	e.leaveRoom(inv)
+	e.on.Payloads.Landed(inv.id, inv.bytes > 0)
+	e.unwatch(inv)
+	took := time.Since(inv.started)
+	c.party.landed(took)
+	c.party.class.landed(took)
+	if c.flights = without(c.flights, inv); len(c.flights) == 0 {
+		c.flights = nil // it may be a part of inv
+	}
+	if len(c.flights) == 0 && !c.counted {
+		e.flying(c, -c.size())
+	}
+	if inv.bytes == 0 {
+		e.stats.Invocations-- // it was not sent after all
+	}
+	e.stats.Sent += int64(inv.bytes)
+	e.counted(inv)
+	e.settle(inv, took)
+	if l := c.lane(); l != nil {
+		l.tally.flights--
+		l.checkBudget()
+	}
+}
+
+// flying adds to the calls, or items of a run, that are in flight. e.mu is held.
+func (e *Executor) flying(c *Call, n int) {
+	e.stats.Running += int64(n)
+	if l := c.lane(); l != nil {
+		l.tally.running += n
+	}
+}
+
+// counting counts the end of a call, before anyone hears of it: whoever has all
+// results finds them all in Stats. A chunk's items are counted by their lane.
+func (e *Executor) counting(c *Call, err error) {
+	if c.outside {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c.counted {
+		return
+	}
+	c.counted = true
+	if len(c.flights) > 0 {
+		e.flying(c, -c.size())
+	}
+	if c.chunk == nil {
+		e.count(err)
+	}
+}
+
+// without removes the invocation from the few that a call has in flight.
+func without(flights []*invocation, inv *invocation) []*invocation {
+	for i, other := range flights {
+		if other == inv {
+			flights[i] = flights[len(flights)-1]
+			return flights[:len(flights)-1]
+		}
+	}
+	return flights
+}
+
+// work runs invocations until there are none left for it.
+func (e *Executor) work(inv *invocation) {
+	for inv != nil {
+		if e.inline != nil {
+			e.inline.Lock() // an item sent again, in its turn
+		}
+		next := e.attempt(inv)
+		if e.inline != nil {
+			e.inline.Unlock()
+		}
+		inv = e.follow(inv, next)
+	}
+}
+
+// resume goes on for a worker that the backend ended during inv.
+func (e *Executor) resume(inv *invocation, fault error) {
+	e.work(e.follow(inv, e.received(inv, nil, fault)))
+}
+
+// follow ends an invocation and returns the worker's next, if there is one for it.
+func (e *Executor) follow(inv *invocation, next next) *invocation {
+	e.unsent(inv, errGivenUp)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.land(inv)
+	now := time.Now()
+	if !inv.lent {
+		e.limiter.Release(now, schedule.Result{Verdict: next.verdict, Started: inv.started, RetryAfter: next.retryAfter})
+	}
+	if next.again {
+		e.postpone(inv.call, now.Add(next.after))
+	}
+	inv = e.take()
+	if inv == nil {
+		e.busy--
+		e.settleIdle()
+	} else {
+		e.dispatch() // the limit may have grown
+	}
+	return inv
+}
+
+// postpone has c sent again at that time. e.mu is held.
+func (e *Executor) postpone(c *Call, at time.Time) {
+	if c.claimed.Load() {
+		return // ended meanwhile; it is in no queue any more
+	}
+	if e.drained { // while its attempt came to an end
+		e.endLater(c)
+		return
+	}
+	e.later.push(c, at)
+	e.wake(at)
+	if l := c.lane(); l != nil {
+		l.checkBudget()
+	}
+}
+
+// runInline runs a call to its end on the submitter's goroutine.
+func (e *Executor) runInline(c *Call) {
+	e.inline.Lock()
+	defer e.inline.Unlock()
+	for {
+		e.mu.Lock()
+		if c.claimed.Load() { // seen under the lock, as by pick: it may be counted as ended already
+			e.mu.Unlock()
+			return
+		}
+		inv := e.launch(c, time.Now())
+		e.mu.Unlock()
+		next := e.attempt(inv)
+		e.unsent(inv, errGivenUp)
+		e.mu.Lock()
+		e.land(inv)
+		e.mu.Unlock()
+		if !next.again {
+			return
+		}
+		if next.after <= 0 {
+			continue
+		}
+		pause := time.NewTimer(next.after)
+		select {
+		case <-pause.C:
+		case <-c.Done():
+		}
+		pause.Stop()
+	}
+}
+
+// wake sets the alarm to at, unless it rings earlier. e.mu is held.
+func (e *Executor) wake(at time.Time) {
+	if !e.alarmAt.IsZero() && !at.Before(e.alarmAt) {
+		return
+	}
+	e.alarmAt = at
+	wait := max(time.Until(at), 1) // rings on another goroutine, also in a bubble of synctest
+	if e.alarm == nil {
+		e.alarm = time.AfterFunc(wait, e.ring)
+	} else {
+		e.alarm.Reset(wait)
+	}
+}
+
+// ring does what is due: calls whose time is up end, those that waited for
+// another attempt join the queue, workers start, and deadlocks end.
+func (e *Executor) ring() {
+	now := time.Now()
+	e.mu.Lock()
+	e.alarmAt = time.Time{}
+	calls := e.overtime(now)
+	for _, c := range e.due(&e.later, now) {
+		c.party.queue.pushFront(c)
+		if l := c.lane(); l != nil {
+			l.checkBudget()
+		}
+	}
+	e.askAboutStragglers(now)
+	refuse := e.deadlocked(now)
+	e.dispatch()
+	e.wakeForLanes(now)
+	e.mu.Unlock()
+	for _, c := range calls {
+		e.expire(c)
+	}
+	for _, end := range refuse {
+		end()
+	}
+}
+
+// wakeForLanes sets the alarm for chunks that wait to be full: it has rung for something
+// else, perhaps, that was due earlier. e.mu is held.
+func (e *Executor) wakeForLanes(now time.Time) {
+	for l := range e.lanes() {
+		if l.items.len() > 0 && l.hold.After(now) {
+			e.wake(l.hold)
+		}
+	}
+}
+
+// due takes the calls out of q whose time has come, and sets the alarm for the
+// next. e.mu is held.
+func (e *Executor) due(q *delayQueue, now time.Time) []*Call {
+	calls, next := q.due(now)
+	if !next.IsZero() {
+		e.wake(next)
+	}
+	return calls
+}

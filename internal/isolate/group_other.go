@@ -1,0 +1,7 @@
+//go:build !unix
+
+package isolate
+
+func closeOnExec(int) {}
+
+func killGroup() {}

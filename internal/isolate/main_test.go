@@ -1,0 +1,9 @@
+package isolate
+
+import (
+	"testing"
+
+	"github.com/lambdapool/lambdapool/internal/noleak"
+)
+
+func TestMain(m *testing.M) { noleak.Main(m) }
