@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,6 +106,26 @@ func TestInvokeAfterEvent(t *testing.T) {
 	if want := []string{"Event/", "/Tail"}; !slices.Equal(kinds, want) {
 		t.Errorf("requests %q, want %q", kinds, want)
 	}
+}
+
+// Events and requests that are waited for may be sent at once. The race detector sees what they
+// share: one URL, and the values of the headers.
+func TestEventsAtOnce(t *testing.T) {
+	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusAccepted)
+	})
+	b := f.open(t)
+	var sent sync.WaitGroup
+	for range 16 {
+		sent.Go(func() {
+			if _, err := b.InvokeEvent(t.Context(), &lambdapool.Request{Payload: []byte(payload)}); err != nil {
+				t.Error(err)
+			}
+		})
+		sent.Go(func() { _, _ = b.Invoke(t.Context(), &lambdapool.Request{Payload: []byte(payload)}) })
+	}
+	sent.Wait()
 }
 
 // An error of the service means what it means for Invoke.

@@ -34,7 +34,7 @@ type signer struct {
 }
 
 // sign signs r, whose payload is known by its hash. plain says that its headers are the template's.
-// values are for the form's use, as long as anybody reads r.
+// values are for the form's use, as long as anybody reads r. The URL that r has is not written to.
 func (s *signer) sign(ctx context.Context, creds aws.Credentials, r *http.Request, payload [sha256.Size]byte, at time.Time, plain bool, values *signature) error {
 	if plain && r.ContentLength > 0 {
 		f := s.form.Load()
@@ -49,6 +49,9 @@ func (s *signer) sign(ctx context.Context, creds aws.Credentials, r *http.Reques
 			return nil
 		}
 	}
+	// The SDK writes into the URL, which all requests of a template share.
+	u := *r.URL
+	r.URL = &u
 	return s.sdk.SignHTTP(ctx, creds, r, hex.EncodeToString(payload[:]), s.service, s.region, at, s.options...)
 }
 

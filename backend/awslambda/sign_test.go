@@ -89,10 +89,11 @@ func TestSignerFallsBack(t *testing.T) {
 		"a hostile header":   {true, 5, "a\nx-amz-date:20200101T000000Z\nb"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://example.com/", http.NoBody)
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://example.com/?b=2&a=1", http.NoBody)
 			if err != nil {
 				t.Fatal(err)
 			}
+			shared := r.URL
 			r.ContentLength = tc.length
 			sign := awslambda.NewSigner("lambda", "eu-west-1")
 			if err := sign(t.Context(), creds, r, payload, at, true); err != nil { // a form of other headers
@@ -105,6 +106,9 @@ func TestSignerFallsBack(t *testing.T) {
 			want := r.Clone(t.Context())
 			if err := sign(t.Context(), creds, r, payload, at, tc.plain); err != nil {
 				t.Fatal(err)
+			}
+			if shared.RawQuery != "b=2&a=1" {
+				t.Errorf("the URL that other requests share was written to: %s", shared)
 			}
 			if err := v4.NewSigner().SignHTTP(t.Context(), creds, want, hex.EncodeToString(payload[:]), "lambda", "eu-west-1", at); err != nil {
 				t.Fatal(err)
