@@ -17,6 +17,7 @@ import (
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/backend/inproc"
+	"github.com/lambdapool/lambdapool/internal/quick"
 )
 
 // heard notes what an Observer was told, and checks that what begins ends, with the same context.
@@ -105,10 +106,24 @@ func (h *heard) check(want map[string]int) {
 	}
 }
 
+// atOnce is WithObserver for observers of this module.
+func atOnce(o *lambdapool.Observer) lambdapool.Option { return quick.Observe(o).(lambdapool.Option) }
+
 func TestObserver(t *testing.T) {
 	t.Parallel()
+	t.Run("of the program", func(t *testing.T) {
+		t.Parallel()
+		testObserver(t, func(o *lambdapool.Observer) lambdapool.Option { return lambdapool.WithObserver(o) })
+	})
+	t.Run("in place", func(t *testing.T) {
+		t.Parallel()
+		testObserver(t, atOnce)
+	})
+}
+
+func testObserver(t *testing.T, observe func(*lambdapool.Observer) lambdapool.Option) {
 	h, observer := newHeard(t)
-	e := pool(t, lambdapool.WithObserver(observer))
+	e := pool(t, observe(observer))
 	// The run's own is the executor's: it is told once.
 	values, err := lambdapool.Map(t.Context(), e, half, []int{2, 3, 4, -1, 6}, lambdapool.ChunkSize(2), lambdapool.ContinueOnError(), lambdapool.WithObserver(observer))
 	if len(values) != 5 || err == nil {
@@ -242,7 +257,17 @@ func TestTraceParent(t *testing.T) {
 // An Observer does harm to nobody, whichever of its functions fails.
 func TestObserversThatFail(t *testing.T) {
 	t.Parallel()
-	for name, how := range map[string]func(){"panics": func() { panic("boom") }, "ends": runtime.Goexit, "blocks": func() { time.Sleep(time.Hour) }} {
+	observe := func(o *lambdapool.Observer) lambdapool.Option { return lambdapool.WithObserver(o) }
+	for name, test := range map[string]struct {
+		how     func()
+		observe func(*lambdapool.Observer) lambdapool.Option
+	}{
+		"panics":          {func() { panic("boom") }, observe},
+		"ends":            {runtime.Goexit, observe},
+		"blocks":          {func() { time.Sleep(time.Hour) }, observe},
+		"panics in place": {func() { panic("boom") }, atOnce},
+	} {
+		how := test.how
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin := func(ctx context.Context) context.Context { how(); return ctx }
@@ -258,7 +283,7 @@ func TestObserversThatFail(t *testing.T) {
 					Failed:          func(context.Context, string, []*lambdapool.ItemError) { how() },
 				}
 				var log bytes.Buffer
-				e, err := lambdapool.New(inproc.New(), lambdapool.WithObserver(observer), lambdapool.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+				e, err := lambdapool.New(inproc.New(), test.observe(observer), lambdapool.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lambdapool/lambdapool/internal/engine"
 	"github.com/lambdapool/lambdapool/internal/nested"
+	"github.com/lambdapool/lambdapool/internal/quick"
 )
 
 // A Record is one invocation, from the queue to its answer. Times are the client's; durations
@@ -155,7 +156,13 @@ type RunEvent struct {
 // A detached run refuses it, since no executor hears of its invocations; what an executor's observers hear has none
 // of them. See [Run.State].
 func WithObserver(o *Observer) CallOption {
+	return withObserver(o, false)
+}
+
+// withObserver is WithObserver. atOnce says that o's functions return at once.
+func withObserver(o *Observer, atOnce bool) CallOption {
 	below, err := observerOf(o)
+	below.Quick = atOnce
 	return callOption{
 		func(c *config) error {
 			c.observers = engine.Observe(c.observers, below)
@@ -166,6 +173,10 @@ func WithObserver(o *Observer) CallOption {
 			return err
 		},
 	}
+}
+
+func init() {
+	quick.Observe = func(o any) any { return withObserver(o.(*Observer), true) }
 }
 
 // observerOf is o as the engine knows it, without the types of this package.

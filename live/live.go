@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/internal/quick"
 )
 
 // A Page is a live view of executors. It is an option: of lambdapool.New, to show all that the
@@ -97,7 +98,7 @@ func Serve(ctx context.Context, opts ...Option) (*Page, error) {
 		watch:  newWatch(),
 		served: make(chan struct{}),
 	}
-	p.CallOption = lambdapool.WithObserver(p.watch.observer())
+	p.CallOption = quick.Observe(p.watch.observer()).(lambdapool.CallOption)
 	p.server = &http.Server{
 		Handler:           newHandler(p.watch, token),
 		ReadHeaderTimeout: 10 * time.Second,
