@@ -17,10 +17,8 @@ import (
 // What a view shows at most.
 const (
 	maxRunRows    = 25
-	maxAgentRows  = 40
 	maxStragglers = 10
 	maxFailures   = 20
-	drawnSpan     = 2 * time.Minute // of the timeline
 )
 
 // A view is what the page is told, once a second: texts as they are shown, and numbers for what is
@@ -32,7 +30,7 @@ type view struct {
 	Runs     []runRow      `json:"runs"`
 	MoreRuns string        `json:"moreRuns"`
 	Series   seriesView    `json:"series"`
-	Agents   timeline      `json:"agents"`
+	Agents   timelineView  `json:"agents"`
 	Slow     []slowRow     `json:"slow"`
 	Failures []failureRow  `json:"failures"`
 	MoreFail string        `json:"moreFailures"`
@@ -71,19 +69,6 @@ type seriesView struct {
 	Text      string  `json:"text"`
 }
 
-// A timeline has a row for each agent. Times are in milliseconds after its begin.
-type timeline struct {
-	Span int64      `json:"span"`
-	Rows []agentRow `json:"rows"`
-	Text string     `json:"text"`
-}
-
-type agentRow struct {
-	Name  string     `json:"name"`
-	Parts [][4]int64 `json:"parts"` // sent, received, and within these the time of the cold start and of the run
-	Kinds string     `json:"kinds"` // of each part: "." a value, "x" failed, "h" a hedge
-}
-
 type slowRow struct {
 	Func    string `json:"func"`
 	Items   string `json:"items"`
@@ -105,6 +90,22 @@ type failureRow struct {
 // view describes the state of now.
 func (w *watch) view(ended bool) *view {
 	snapshots := w.snapshots()
+	drawing := w.drawing()
+	v := w.words(snapshots, ended)
+	v.Agents = drawing.view(time.Now())
+	v.Detached, v.Notice = w.detached.rows()
+	return v
+}
+
+// drawing copies what the timeline is drawn from: invocations wait for the lock meanwhile.
+func (w *watch) drawing() timeline {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.drawn.copied()
+}
+
+// words is the view without its timeline and the detached runs.
+func (w *watch) words(snapshots map[*run]lambdapool.Snapshot, ended bool) *view {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
@@ -113,7 +114,6 @@ func (w *watch) view(ended bool) *view {
 		Facts:    w.facts(now),
 		Runs:     []runRow{},
 		Series:   w.series.view(),
-		Agents:   w.timeline(now),
 		Slow:     w.slow(now),
 		Failures: []failureRow{},
 	}
@@ -135,7 +135,6 @@ func (w *watch) view(ended bool) *view {
 		v.MoreFail = fmt.Sprintf("%s, and %s of many other kinds", english.Count(more, "more group"), english.Count(int(w.failures.Rest().Items), "failure"))
 	}
 	v.State = w.state(ended)
-	v.Detached, v.Notice = w.detached.rows()
 	return v
 }
 
@@ -178,7 +177,7 @@ func (w *watch) facts(now time.Time) []fact {
 		{Name: "Throttled", Value: english.Number(t.throttled), Note: "refused requests"},
 		{Name: "Sent again", Value: english.Number(t.retried), Note: "or throttled"},
 		{Name: "Hedges", Value: english.Number(t.hedged), Note: english.Number(t.hedgesWon) + " were first"},
-		{Name: "Agents", Value: english.Number(len(w.agents)), Note: english.Count(int(t.cold), "cold start")},
+		{Name: "Agents", Value: english.Number(len(w.drawn.agents)), Note: english.Count(int(t.cold), "cold start")},
 		{Name: "Bytes out", Value: english.Size(t.bytesOut), Note: english.Size(t.bytesIn) + " back"},
 	}
 	if all := w.stats.Stats(); all.StoreSent+all.StoreReceived > 0 {
@@ -266,66 +265,23 @@ func (s *series) view() seriesView {
 	return v
 }
 
-// timeline draws the agents that did something lately, the newest last.
-func (w *watch) timeline(now time.Time) timeline {
-	begin := now.Add(-drawnSpan)
-	if begin.Before(w.begun) {
-		begin = w.begun
-	}
-	rows := map[int]*agentRow{}
-	for i := range w.ended.flights {
-		f := &w.ended.flights[i]
-		if f.agent < 0 || f.Received.Before(begin) {
-			continue
-		}
-		row := rows[f.agent]
-		if row == nil {
-			row = &agentRow{Name: legible.Line(f.Instance)}
-			rows[f.agent] = row
-		}
-		init := time.Duration(0)
-		if f.Cold {
-			init = f.Init
-		}
-		row.Parts = append(row.Parts, [4]int64{f.Sent.Sub(begin).Milliseconds(), f.Received.Sub(begin).Milliseconds(), init.Milliseconds(), f.Run.Milliseconds()})
-		kind := "."
-		if f.failed {
-			kind = "x"
-		} else if f.Hedge {
-			kind = "h"
-		}
-		row.Kinds += kind
-	}
-	t := timeline{Span: now.Sub(begin).Milliseconds(), Rows: []agentRow{}}
-	numbers := make([]int, 0, len(rows))
-	for n := range rows {
-		numbers = append(numbers, n)
-	}
-	slices.Sort(numbers)
-	hidden := max(len(numbers)-maxAgentRows, 0)
-	for _, n := range numbers[hidden:] {
-		t.Rows = append(t.Rows, *rows[n])
-	}
-	t.Text = english.Count(len(numbers), "agent") + " in the last " + english.Length(now.Sub(begin))
-	if hidden > 0 {
-		t.Text += fmt.Sprintf(", of which the latest %d are drawn", maxAgentRows)
-	}
-	return t
-}
-
 // slow returns the invocations that have been out for longest.
 func (w *watch) slow(now time.Time) []slowRow {
-	var oldest []*flight
-	for _, f := range w.inFlight {
-		at, _ := slices.BinarySearchFunc(oldest, f, func(a, b *flight) int { return cmp.Or(a.Sent.Compare(b.Sent), cmp.Compare(a.ID, b.ID)) })
+	type out struct {
+		id string
+		pending
+	}
+	var oldest []out
+	for id, p := range w.inFlight {
+		at, _ := slices.BinarySearchFunc(oldest, out{id, p}, func(a, b out) int { return cmp.Or(a.sent.Compare(b.sent), cmp.Compare(a.id, b.id)) })
 		if at < maxStragglers {
-			oldest = slices.Insert(oldest, at, f)
+			oldest = slices.Insert(oldest, at, out{id, p})
 			oldest = oldest[:min(len(oldest), maxStragglers)]
 		}
 	}
 	rows := []slowRow{}
-	for _, f := range oldest {
-		rows = append(rows, slowRow{Func: legible.Line(f.Func), Items: english.Count(f.Items, "call"), For: english.Length(now.Sub(f.Sent)), Attempt: f.Attempt, Hedge: f.Hedge})
+	for _, o := range oldest {
+		rows = append(rows, slowRow{Func: legible.Line(o.fn), Items: english.Count(o.items, "call"), For: english.Length(now.Sub(o.sent)), Attempt: o.attempt, Hedge: o.hedge})
 	}
 	return rows
 }

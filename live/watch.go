@@ -15,9 +15,7 @@ import (
 
 // What is kept of a run of any length.
 const (
-	maxRuns     = 100   // beyond, those that ended first are counted only
-	maxFlights  = 4000  // ended invocations that are drawn
-	maxAgents   = 10000 // that are told apart
+	maxRuns     = 100 // beyond, those that ended first are counted only
 	sampleEvery = time.Second
 )
 
@@ -28,9 +26,8 @@ type watch struct {
 	executors []*lambdapool.Executor // open
 	runs      []*run
 	gone      int                // runs that are not in runs any more
-	inFlight  map[string]*flight // by invocation
-	ended     ring
-	agents    map[string]int // their rows, in the order of appearance
+	inFlight  map[string]pending // by invocation
+	drawn     timeline
 	failures  grouping.Groups
 	totals    totals
 	stats     metrics.Totals
@@ -53,12 +50,13 @@ type run struct {
 	err   string
 }
 
-// A flight is an invocation.
-type flight struct {
-	lambdapool.Record
-
-	agent  int // its row; -1: not known
-	failed bool
+// A pending is an invocation in flight: what of it is shown. Thousands may begin in a second.
+type pending struct {
+	fn      string
+	sent    time.Time
+	items   int
+	attempt int
+	hedge   bool
 }
 
 // totals are sums over all invocations that were sent, and calls.
@@ -73,10 +71,11 @@ type totals struct {
 }
 
 func newWatch() *watch {
+	begun := time.Now()
 	return &watch{
-		begun:    time.Now(),
-		inFlight: map[string]*flight{},
-		agents:   map[string]int{},
+		begun:    begun,
+		inFlight: map[string]pending{},
+		drawn:    timeline{begun: begun, agents: map[string]int32{}},
 		news:     make(chan struct{}),
 		done:     make(chan struct{}),
 		sampled:  make(chan struct{}),
@@ -101,7 +100,7 @@ func (w *watch) observer() *lambdapool.Observer {
 		InvocationStart: func(ctx context.Context, r lambdapool.Record) context.Context {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.inFlight[r.ID] = &flight{Record: r, agent: -1}
+			w.inFlight[r.ID] = pending{r.Func, r.Sent, r.Items, r.Attempt, r.Hedge}
 			w.series.peak = max(w.series.peak, len(w.inFlight))
 			return ctx
 		},
@@ -209,18 +208,7 @@ func (w *watch) invocationEnd(_ context.Context, r lambdapool.Record, err error)
 		return // nobody waited for its answer, or it was not sent
 	}
 	w.totals.add(r)
-	f := flight{Record: r, agent: -1, failed: err != nil || r.Failed > 0}
-	if r.Instance != "" {
-		row, known := w.agents[r.Instance]
-		if !known && len(w.agents) < maxAgents {
-			row, known = len(w.agents), true
-			w.agents[r.Instance] = row
-		}
-		if known {
-			f.agent = row
-		}
-	}
-	w.ended.add(f)
+	w.drawn.add(r, err != nil || r.Failed > 0)
 }
 
 func (t *totals) add(r lambdapool.Record) {
@@ -242,19 +230,4 @@ func one(b bool) int64 {
 		return 1
 	}
 	return 0
-}
-
-// A ring keeps the latest invocations that have ended.
-type ring struct {
-	flights []flight
-	next    int
-}
-
-func (r *ring) add(f flight) {
-	if len(r.flights) < maxFlights {
-		r.flights = append(r.flights, f)
-		return
-	}
-	r.flights[r.next] = f
-	r.next = (r.next + 1) % maxFlights
 }
