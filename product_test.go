@@ -159,6 +159,65 @@ func TestMaxRateAndBudget(t *testing.T) {
 	}
 }
 
+// Three at once: duplicates of stragglers wait for their turn and are paid by the budget, as everything that is sent.
+func TestMaxRateBudgetAndHedges(t *testing.T) {
+	const rate, paid = 5, 40
+	synctest.Test(t, func(t *testing.T) {
+		d := &dispatcher{Backend: inproc.New(), took: func(n int) time.Duration {
+			if n%10 == 0 {
+				return 3 * time.Second
+			}
+			return 50 * time.Millisecond
+		}}
+		e := executor(t, secondsEach{d}, lambdapool.WithWorkers(16), lambdapool.WithHedging(lambdapool.Hedging{Budget: 1, MinSamples: 5}))
+		began := time.Now()
+		results, err := lambdapool.MapResults(t.Context(), e, again, firstInts(1000), lambdapool.ChunkSize(1),
+			lambdapool.MaxRate(rate), lambdapool.WithBudget(lambdapool.Budget{GBSeconds: paid}))
+		wantErr(t, err, lambdapool.ErrBudget)
+		done := 0
+		for i, r := range results {
+			switch {
+			case r.Err == nil && r.Value == i:
+				done++
+			case !errors.Is(r.Err, lambdapool.ErrBudget):
+				t.Errorf("item %d: %+v", i, r)
+			}
+		}
+		stats := e.Stats()
+		if most := d.most(); most > rate+1 {
+			t.Errorf("%d requests left in a second", most)
+		}
+		// Of a straggler whose duplicate was first, nobody knows that it cost less than a timeout.
+		if known, unknown := done, 3*int(stats.Hedges); known+unknown > paid || stats.Hedges < 2 || done < paid/2 {
+			t.Errorf("%d items done and %d duplicates: %d GB-seconds; %d are paid", done, stats.Hedges, known+unknown, paid)
+		}
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("it took %v", took)
+		}
+		synctest.Wait()
+		if kept := e.Kept(); len(kept) > 0 {
+			t.Errorf("it holds %v", kept)
+		}
+	})
+}
+
+// secondsEach charges a GB-second for each answer of a dispatcher, and can charge three at most.
+type secondsEach struct{ *dispatcher }
+
+func (s secondsEach) Limits() lambdapool.Limits {
+	l := s.dispatcher.Limits()
+	l.Timeout = 3 * time.Second
+	return l
+}
+
+func (s secondsEach) Invoke(ctx context.Context, req *lambdapool.Request) (*lambdapool.Response, error) {
+	r, err := s.dispatcher.Invoke(ctx, req)
+	if r != nil {
+		r.Billed, r.MemoryLimit = time.Second, 1<<30
+	}
+	return r, err
+}
+
 // An item that waits for its turn has not failed; those that have stop the run, and it does not wait for the others' turns.
 func TestMaxRateAndTolerance(t *testing.T) {
 	for _, chunk := range []int{0, 1, 4} {
