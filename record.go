@@ -175,9 +175,7 @@ func withObserver(o *Observer, atOnce bool) CallOption {
 	}
 }
 
-func init() {
-	quick.Observe = func(o any) any { return withObserver(o.(*Observer), true) }
-}
+var _ = quick.Provide(func(o any) any { return withObserver(o.(*Observer), true) })
 
 // observerOf is o as the engine knows it, without the types of this package.
 func observerOf(o *Observer) (*engine.Observer, error) {

@@ -43,7 +43,7 @@ func (t *timeline) add(r lambdapool.Record, failed bool) {
 		if r.Instance == "" || len(t.agents) >= maxAgents {
 			return
 		}
-		row = int32(len(t.agents)) //nolint:gosec // maxAgents at most
+		row = int32(len(t.agents))
 		t.agents[r.Instance] = row
 		t.names = append(t.names, r.Instance)
 	}
@@ -69,7 +69,7 @@ func (t *timeline) add(r lambdapool.Record, failed bool) {
 
 // milliseconds is d for a drawing: an agent says what it likes.
 func milliseconds(d time.Duration) int32 {
-	return int32(max(0, min(d, 24*time.Hour)).Milliseconds()) //nolint:gosec // a day at most
+	return int32(max(0, min(d, 24*time.Hour)).Milliseconds())
 }
 
 // copied returns a copy that is drawn while t goes on.
