@@ -129,7 +129,7 @@ func TestBudgetIsAPromise(t *testing.T) {
 		}, again, 1, []lambdapool.Option{lambdapool.WithHedging(lambdapool.Hedging{Budget: 1, MinSamples: 5, Quantile: 0.5})}, 60},
 		{"chunks that cost by the item", &meter{
 			bill: func(_ int, items []int) time.Duration { return time.Duration(len(items)) * time.Second / 4 },
-		}, double, 0, nil, 80},
+		}, double, 0, nil, 60}, // how large they are depends on which invocation ends first
 		{"a first item that is cheap, then chunks of forty", &meter{
 			bill: func(_ int, items []int) time.Duration { return time.Duration(len(items)) * time.Second / 4 },
 		}, double, 40, nil, 80},

@@ -132,7 +132,7 @@ func (s *suite) testCloseBackend(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	b := s.open(t)
 	// What failed may be tried again in the call's time; there is no point.
-	e := executor(t, b, lambdapool.WithTimeout(2*time.Second))
+	e := executor(t, b, lambdapool.WithTimeout(15*time.Second))
 	futures := busy(t, e)
 	if !closeBackend(t, b) {
 		return
