@@ -24,6 +24,7 @@ import (
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/agent"
+	"github.com/lambdapool/lambdapool/bench/internal/wire"
 )
 
 // serverEnv makes this program the server; its value is a setting, in JSON.
@@ -116,7 +117,7 @@ func serve(in io.Reader, out io.Writer) {
 		log.Fatal(err)
 	}
 	if where.Wire > 0 {
-		l = newWire(l, where.Wire)
+		l = wire.New(l, where.Wire)
 	}
 	srv := &http.Server{
 		Handler:           answer(where.Think),

@@ -1,4 +1,4 @@
-package main
+package wire
 
 import (
 	"errors"
@@ -23,7 +23,7 @@ func (l *oneConn) Close() error              { return nil }
 func overWire(t *testing.T, test func(t *testing.T, near, far net.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
 		near, conn := net.Pipe()
-		w := newWire(&oneConn{conn: conn}, 10*time.Millisecond)
+		w := New(&oneConn{conn: conn}, 10*time.Millisecond)
 		far, err := w.Accept()
 		if err != nil {
 			t.Fatal(err)
