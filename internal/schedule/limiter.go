@@ -63,6 +63,14 @@ func (l *Limiter) Limit() int { return int(l.slots.value) }
 // them may be taken at once. Slots that are taken stay taken.
 func (l *Limiter) Resize(slots int) { l.slots.resize(float64(max(slots, 1))) }
 
+// Extend has the platform follow another law from now on: more of it became known. What has started counts, and what
+// refusals have taught stays. What the new law allows more than the old one may start at once.
+func (l *Limiter) Extend(now time.Time, law Law) {
+	t := l.elapsed(now)
+	l.ramp.extend(t, law)
+	l.rate.extend(t, law, &l.ramp)
+}
+
 // Throttled reports whether the platform's last refusal is so recent that the
 // pool should not start work it could do without, such as hedges.
 func (l *Limiter) Throttled(now time.Time) bool {

@@ -31,6 +31,13 @@ func newRamp(law Law) ramp {
 	return ramp{burst: float64(law.Burst), refill: law.Ramp, tokens: float64(law.Burst)}
 }
 
+// extend has another law hold from t on. Where environments were not counted before, none is known to exist.
+func (r *ramp) extend(t time.Duration, law Law) {
+	r.fill(t)
+	r.tokens += float64(law.Burst) - r.burst
+	r.burst, r.refill = float64(law.Burst), law.Ramp
+}
+
 // take starts one more invocation beside those in flight: in an environment
 // that is idle, or in a new one if the ramp allows it now.
 func (r *ramp) take(t time.Duration, inflight int) (next time.Duration, ok bool) {
@@ -120,6 +127,18 @@ func newPacer(law Law) pacer {
 	p.governor = newGovernor(value, math.Inf(1))
 	p.tokens = value * rateBurst
 	return p
+}
+
+// extend has another law hold from t on, which r follows already.
+func (p *pacer) extend(t time.Duration, law Law, r *ramp) {
+	if p.perEnv == 0 || law.Rate == 0 {
+		*p = newPacer(law)
+		return
+	}
+	had := p.value
+	p.perEnv = law.Rate
+	p.fill(t, r)
+	p.tokens = min(p.tokens+(p.value-had)*rateBurst, p.value*rateBurst)
 }
 
 // ready reports whether a request may be sent now, and otherwise when to ask again.

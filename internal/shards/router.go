@@ -19,6 +19,13 @@ type Router struct {
 // NewRouter returns one of n shards, as [New] does.
 func NewRouter(n, workers int, law schedule.Law) *Router { return &Router{set: New(n, workers, law)} }
 
+// Grow adds shards until there are n, while invocations are in flight.
+func (r *Router) Grow(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.set.Grow(n)
+}
+
 // Take returns the shard that the next invocation goes to. [Router.Ended] must be called once for it.
 func (r *Router) Take(now time.Time) int {
 	r.mu.Lock()

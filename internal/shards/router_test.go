@@ -2,6 +2,7 @@ package shards_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -78,6 +79,30 @@ func TestRouterQueuesEvents(t *testing.T) {
 	}
 	if i := r.TakeEvent(at(time.Second)); i == first {
 		r.Queued(i, at(time.Second), nil)
+	}
+}
+
+// Shards that are found later take what comes then, and those in flight end on the one that they began on.
+func TestRouterGrows(t *testing.T) {
+	r := shards.NewRouter(1, 10, schedule.Law{Burst: 2, Ramp: 1})
+	for range 3 {
+		if i := r.Take(epoch); i != 0 {
+			t.Fatalf("shard %d of one", i)
+		}
+	}
+	r.Grow(3)
+	r.Grow(2) // says nothing new
+	got := make([]int, 3)
+	for range 4 {
+		got[r.Take(epoch)]++
+	}
+	if want := []int{0, 2, 2}; !slices.Equal(got, want) {
+		t.Errorf("then %v were taken, want %v: the first is full", got, want)
+	}
+	missing := failed(driver.OutcomeNotRun, driver.ErrFunctionNotFound)
+	r.Ended(0, epoch, at(time.Millisecond), missing)
+	if !missing.Elsewhere {
+		t.Error("another shard has been found")
 	}
 }
 

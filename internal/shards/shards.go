@@ -21,8 +21,10 @@ const (
 
 // A Set is the shards of one function. Each has a limiter of its own, which learns from its refusals only.
 type Set struct {
-	shards []shard
-	events int // the shard that got the last one for which nobody waits
+	workers int
+	law     schedule.Law // of each
+	shards  []shard
+	events  int // the shard that got the last one for which nobody waits
 }
 
 // A shard is one function of them.
@@ -34,11 +36,16 @@ type shard struct {
 
 // New returns a set of n shards, at least 1, for a pool of so many workers. Each of them follows law.
 func New(n, workers int, law schedule.Law) *Set {
-	s := &Set{shards: make([]shard, max(n, 1)), events: -1}
-	for i := range s.shards {
-		s.shards[i].limiter = schedule.NewLimiter(workers, law)
-	}
+	s := &Set{workers: workers, law: law, events: -1}
+	s.Grow(max(n, 1))
 	return s
+}
+
+// Grow adds shards until there are n. Those that are there go on as they were.
+func (s *Set) Grow(n int) {
+	for len(s.shards) < n {
+		s.shards = append(s.shards, shard{limiter: schedule.NewLimiter(s.workers, s.law)})
+	}
 }
 
 // Take returns the shard that the next invocation goes to: of those that work, the one with the most idle
