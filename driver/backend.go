@@ -31,8 +31,18 @@ type Backend interface {
 	Invoke(ctx context.Context, req *Request) (*Response, error)
 
 	// Limits returns what one invocation can carry. It does not block and
-	// always returns the same.
+	// always returns the same, but for a [LimitsWatcher].
 	Limits() Limits
+}
+
+// A LimitsWatcher is a [Backend] that learns after it was opened how fast its platform lets load grow: it need not be waited
+// for. Burst, Ramp and Rate of its [Limits] may change then, and nothing else. An executor asks such a backend in New and
+// follows what it is told; it does not see it behind a type of the program's that wraps the backend without this method.
+type LimitsWatcher interface {
+	// WatchLimits calls f with the limits of now before it returns, and again after each change, until stop is called:
+	// once stop has returned, f is not called any more. It does not block for long, and does not call f twice at once.
+	// f returns soon, and calls neither WatchLimits nor stop.
+	WatchLimits(f func(Limits)) (stop func())
 }
 
 // A Detacher is a [Backend] that also takes requests for which nobody waits: the

@@ -103,3 +103,39 @@ func ExampleRegistry_ErrorValue() {
 	fmt.Println(ok) // its type was not registered there
 	// Output: false
 }
+
+// A fleet finds more functions after it was opened, and executors start as many agents more.
+type fleet struct {
+	loopback
+	found chan int
+}
+
+var _ driver.LimitsWatcher = fleet{}
+
+func (b fleet) WatchLimits(f func(driver.Limits)) (stop func()) {
+	f(b.Limits())
+	ended, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		limits := b.Limits()
+		for {
+			select {
+			case limits.Burst = <-b.found:
+				f(limits)
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return func() { close(ended); <-over }
+}
+
+func ExampleLimitsWatcher() {
+	b := fleet{found: make(chan int)}
+	stop := b.WatchLimits(func(limits driver.Limits) { fmt.Println(limits.Burst, "agents at once") })
+	b.found <- 2000
+	stop()
+	// Output:
+	// 0 agents at once
+	// 2000 agents at once
+}

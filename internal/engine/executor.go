@@ -143,8 +143,10 @@ func New(b driver.Backend, limits driver.Limits, store payload.Storage, cfg Conf
 	e.shared = workers
 	e.asksNests()
 	e.later.place, e.expiring.place = laterPlace, expiringPlace
-	e.limiter = schedule.NewLimiter(workers, schedule.Law{Burst: limits.Burst, Ramp: limits.Ramp, Rate: limits.Rate})
+	e.limiter = schedule.NewLimiter(workers, lawOf(limits))
+	unfollow := e.followLimits(b)
 	e.release = sync.OnceValue(func() error {
+		unfollow()
 		e.wasClosed()
 		if closer, ok := b.(io.Closer); ok && cfg.Owns {
 			return closeBackend(closer)
