@@ -114,9 +114,19 @@ func TestShardsAreOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := b.Limits().Burst; got != 3*schedule.LambdaBurst {
-		t.Errorf("burst %d", got)
+	found := make(chan struct{})
+	stop := b.WatchLimits(func(l lambdapool.Limits) {
+		if l.Burst == 3*schedule.LambdaBurst {
+			close(found)
+		}
+	})
+	select {
+	case <-found:
+	case <-t.Context().Done():
+	case <-time.After(time.Minute):
+		t.Errorf("burst %d", b.Limits().Burst)
 	}
+	stop()
 	registry := lambdapool.NewRegistry()
 	lambdapool.RegisterFuncIn(registry, "fibonacci", func(n int) int { return n })
 	e, err := lambdapool.New(b, lambdapool.WithOwnedBackend(), lambdapool.WithRegistry(registry))

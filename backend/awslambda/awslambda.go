@@ -1,7 +1,6 @@
 package awslambda
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +17,7 @@ import (
 	"github.com/lambdapool/lambdapool/codec"
 	"github.com/lambdapool/lambdapool/driver"
 	"github.com/lambdapool/lambdapool/internal/agentmain"
+	"github.com/lambdapool/lambdapool/internal/schedule"
 	"github.com/lambdapool/lambdapool/internal/shards"
 )
 
@@ -27,15 +27,15 @@ import (
 // to the limits by itself, so two of them may ask for twice the workers.
 type Backend struct {
 	target    target
-	functions []function              // the shards, of which there may be one
-	shards    *shards.Router          // nil: there is one
+	fleet     atomic.Pointer[fleet]   // the shards, of which there may be one
+	law       schedule.Law            // of each
 	template  *template               // of the first
 	creds     aws.CredentialsProvider // nil: requests are not signed
 	transport http.RoundTripper
 	traced    bool // the transport reports connections through httptrace
 	protocol  errorReader
 	guard     *guard
-	limits    driver.Limits
+	limits    limits
 	commit    string // of this program, if it is known
 	log       *slog.Logger
 	bucket    *bucket // nil: large payloads are refused
@@ -44,7 +44,8 @@ type Backend struct {
 	reached atomic.Bool // some answer has arrived
 	closed  atomic.Bool
 	cancel  context.CancelFunc
-	looking sync.WaitGroup // at the shards
+	looking sync.WaitGroup // at shards and credentials
+	found   chan struct{}  // closed when it is known how many shards there are
 }
 
 var _ driver.Backend = (*Backend)(nil)
@@ -54,9 +55,9 @@ var _ driver.Backend = (*Backend)(nil)
 // deploys. A qualifier keeps to one version.
 //
 // It reads the configuration and may do network I/O for it within ctx (single sign-on, instance
-// metadata). It asks Lambda once how many shards the function has, unless [WithShards] says so, and waits
-// two seconds for the answer at most; [WithAutoDeploy] does more. That a function does
-// not exist, or that credentials are bad, shows at the first Invoke all the same. The end of ctx after New
+// metadata); [WithAutoDeploy] does more. It does not wait for Lambda: the credentials are fetched after it has returned,
+// and Lambda is asked once how many shards the function has, unless [WithShards] says so. The first calls do not wait for
+// that. So that a function does not exist, or that credentials are bad, shows at the first Invoke. The end of ctx after New
 // has returned does not matter.
 //
 // It returns an error for a name that is none, for a bad option, for two that contradict each
@@ -108,20 +109,13 @@ func New(ctx context.Context, functionName string, opts ...Option) (*Backend, er
 		log:       o.log,
 		commit:    agentmain.OwnCommit(),
 		bucket:    store,
+		law:       shards.LawOf(ctx),
+		found:     make(chan struct{}),
 	}
 	if err := b.aim(ctx, cfg, o); err != nil {
 		return fail(err)
 	}
-	n, law := len(b.functions), shards.LawOf(ctx)
-	b.limits = driver.Limits{
-		Workers:  o.workers,
-		Request:  codec.MaxRequest,
-		Response: codec.MaxReply,
-		Timeout:  maxFunctionTimeout,
-		Burst:    n * law.Burst,
-		Ramp:     float64(n) * law.Ramp,
-		Rate:     law.Rate,
-	}
+	b.limit(o)
 	life, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel
 	if store != nil {
@@ -132,12 +126,9 @@ func New(ctx context.Context, functionName string, opts ...Option) (*Backend, er
 		b.guard.cancel = cancelRequest(t)
 	}
 	if o.timeout > 0 {
-		b.limits.Timeout = o.timeout
 		b.guard.lookup = func() time.Duration { return o.timeout }
 	}
-	if n > 1 {
-		b.looking.Go(func() { b.compare(life, cfg, cmp.Or(o.log, slog.Default())) })
-	}
+	b.look(life, cfg, o)
 	return b, nil
 }
 
@@ -211,11 +202,6 @@ func configure(ctx context.Context, t target, o options) (aws.Config, error) {
 // What has no commit is not compared: WithAutoDeploy brings the client's own build, and `lambdapool
 // doctor NAME PACKAGE` compares what is deployed with the source.
 func (b *Backend) Build() string { return b.commit }
-
-// Limits returns the limits of a synchronous invocation, and how fast Lambda lets the function
-// grow: each of its shards by 1,000 at once and 100 more a second. Timeout is what [WithFunctionTimeout] said, otherwise Lambda's longest, 15 minutes.
-// Workers is that of [WithWorkers]. It does not block.
-func (b *Backend) Limits() driver.Limits { return b.limits }
 
 // Close closes idle connections. Later calls fail with [driver.ErrClosed]. Calls in flight
 // go on, and their connections are closed as they end. Close the executor first, which ends its

@@ -170,7 +170,7 @@ func TestTornRequest(t *testing.T) {
 	dials := 0
 	var dialer net.Dialer
 	b, err := awslambda.New(t.Context(), "algo", awslambda.WithEndpoint(s.URL), awslambda.WithRegion("eu-west-1"),
-		awslambda.WithStaticCredentials("AKID", "s", ""), awslambda.WithHTTPTransport(func(tr *http.Transport) {
+		awslambda.WithShards(1), awslambda.WithStaticCredentials("AKID", "s", ""), awslambda.WithHTTPTransport(func(tr *http.Transport) {
 			tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 				c, err := dialer.DialContext(ctx, network, addr)
 				left := new(atomic.Int64)

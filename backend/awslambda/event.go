@@ -36,12 +36,13 @@ var _ driver.Detacher = (*Backend)(nil)
 // dropped. Detached runs are built on it and keep account: programs use lambdapool.MapDetached
 // instead.
 //
-// It blocks for the time of a request, 45 seconds at most. Every error is a
+// It blocks for the time of a request, 45 seconds at most; the first also until the shards are known, two seconds at
+// most. Every error is a
 // [driver.InvokeError]. OutcomeNotRun means that it is not queued, OutcomeUnknown that it
 // may be. A payload above EventLimits.Request is refused with ErrTooLarge.
 func (b *Backend) InvokeEvent(ctx context.Context, req *driver.Request) (string, error) {
 	start := time.Now()
-	f, ended := b.chooseEvent()
+	f, ended := b.chooseEvent(ctx)
 	id, ierr := b.invokeEvent(ctx, f, req)
 	ended(ierr)
 	if b.log != nil {

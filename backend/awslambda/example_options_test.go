@@ -84,3 +84,20 @@ func ExampleWithShards() {
 	fmt.Println(limits.Burst, "environments at once,", limits.Ramp, "more a second")
 	// Output: 10000 environments at once, 1000 more a second
 }
+
+// Who wants to know when the shards have been found waits for their limits.
+func ExampleBackend_WatchLimits() {
+	service := lambdaService()
+	defer service.Close()
+	b, err := awslambda.New(context.Background(), "algorithms",
+		awslambda.WithRegion("eu-central-1"), awslambda.WithEndpoint(service.URL), awslambda.WithStaticCredentials("AKIDEXAMPLE", "secret", ""),
+		awslambda.WithShards(10)) // without it they are 1,000 at first
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer b.Close()
+	stop := b.WatchLimits(func(limits lambdapool.Limits) { fmt.Println(limits.Burst, "environments at once") })
+	defer stop()
+	// Output: 10000 environments at once
+}

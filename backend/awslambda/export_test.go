@@ -21,5 +21,5 @@ func NewSigner(service, region string, opts ...func(*v4.SignerOptions)) func(con
 // SetGuardMargin makes overdue replies overdue sooner. Not during a call.
 func SetGuardMargin(b *Backend, d time.Duration) { b.guard.margin = d }
 
-// Looked waits until the shards have been compared.
+// Looked waits until the credentials are there, and the shards are found and compared.
 func Looked(b *Backend) { b.looking.Wait() }

@@ -100,6 +100,7 @@ func TestShardsAreFound(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			awslambda.Looked(b)
 			limits := b.Limits()
 			if limits.Burst != tt.want*schedule.LambdaBurst || limits.Ramp != float64(tt.want)*schedule.LambdaRamp {
 				t.Errorf("burst %d, ramp %v: want those of %d functions", limits.Burst, limits.Ramp, tt.want)
@@ -258,7 +259,7 @@ func TestUnevenShardsAreSeen(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			fleet := newFleet(tt.settings)
 			var out lockedBuffer
-			b := newFake(t, fleet.serve).open(t, awslambda.WithShards(3), awslambda.WithClientLog(slog.New(slog.NewTextHandler(&out, nil))))
+			b := newFake(t, fleet.serve).open(t, awslambda.WithShards(3), awslambda.WithClientLog(logTo(&out)))
 			awslambda.Looked(b)
 			if len(tt.want) == 0 && out.String() != "" {
 				t.Errorf("logged: %s", out.String())
@@ -271,6 +272,8 @@ func TestUnevenShardsAreSeen(t *testing.T) {
 		})
 	}
 }
+
+func logTo(out io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(out, nil)) }
 
 type lockedBuffer struct {
 	mu sync.Mutex
