@@ -20,7 +20,12 @@ func (l *Lane) observe(inv *invocation, reply *codec.Reply, received time.Time, 
 	if l.e.on.Payloads.Store == nil { // an agent counts what is in a reply before it is compressed
 		bytes = max(bytes, values)
 	}
-	l.chunker.Observe(begun, received.Sub(inv.started), reply.Agent.Run, max(reply.Agent.Procs, l.Parallel), bytes)
+	total, procs := received.Sub(inv.started), max(reply.Agent.Procs, l.Parallel)
+	if inv.cold {
+		l.chunker.ObserveCold(begun, total, reply.Agent.Init, reply.Agent.Run, procs, bytes)
+	} else {
+		l.chunker.Observe(begun, total, reply.Agent.Run, procs, bytes)
+	}
 }
 
 // observeResults learns from an answer how large the next results may be. e.mu is held.

@@ -147,10 +147,12 @@ func (e *Executor) measure(inv *invocation, response *driver.Response, reply *co
 	if l != nil {
 		l.observeResults(reply) // a cold start makes no result larger
 	}
-	if inv.cold || reply.Err != nil {
+	if reply.Err != nil {
 		return
 	}
-	e.way.Observe(received.Sub(inv.started), reply.Agent.Run)
+	if !inv.cold {
+		e.way.Observe(received.Sub(inv.started), reply.Agent.Run)
+	}
 	if l != nil {
 		l.observe(inv, reply, received, len(response.Payload))
 	}

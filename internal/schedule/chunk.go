@@ -39,7 +39,7 @@ const (
 	// per observed invocation.
 	latencyGrowth = 1.005
 	latencyStep   = 10e-6
-	// farAway, in seconds, is the most that counts as overhead where invocations wait for agents: what
+	// farAway, in seconds, is the most that counts as overhead where invocations wait for agents, or for their start: what
 	// takes longer has waited. It is a round trip to another continent.
 	farAway = 0.1
 	// ChunkMax bounds the items of one invocation.
@@ -61,6 +61,7 @@ type ChunkLimits struct {
 type Chunker struct {
 	limits ChunkLimits
 	seen   bool
+	warm   bool // an invocation was seen that no agent was started for
 
 	overhead float64 // seconds of an invocation that are nobody's work
 	latency  float64 // seconds, the least overhead lately: what is more is waiting for a busy machine
@@ -81,22 +82,45 @@ func (c *Chunker) Observe(n int, total, run time.Duration, procs, reply int) {
 	if n < 1 {
 		return
 	}
-	run = max(run, 0)
-	overhead := max(total-run, 0).Seconds()
+	overhead := max(total-max(run, 0), 0).Seconds()
 	if c.limits.Wait > 0 {
 		overhead = min(overhead, farAway)
 	}
-	item := run.Seconds() / float64(n)
-	bytes := float64(reply) / float64(n)
-	if !c.seen {
-		c.overhead, c.latency, c.item, c.reply, c.seen = overhead, overhead, item, bytes, true
+	if !c.warm {
+		c.overhead, c.latency, c.warm = overhead, overhead, true
 	}
 	c.latency = min(c.latency*latencyGrowth+latencyStep, overhead)
 	if c.limits.Wait > 0 { // more is waiting, which is no shorter for invocations of more items
 		overhead = c.latency
 	}
-	// A cold start or a straggler says little about the next invocation.
+	// A straggler says little about the next invocation.
 	c.overhead = blend(c.overhead, min(overhead, 4*c.overhead+1e-6))
+	c.learn(n, run, procs, reply)
+}
+
+// ObserveCold is Observe for an invocation that an agent was started for. The start is no overhead of the next one, and
+// the agent knows only a part of it: init. So the rest counts for an overhead, farAway at most, only until a warm agent has
+// answered. What is said of the items is as good as from any other.
+func (c *Chunker) ObserveCold(n int, total, init, run time.Duration, procs, reply int) {
+	if n < 1 {
+		return
+	}
+	if !c.warm {
+		overhead := min(max(total-max(init, 0)-max(run, 0), 0).Seconds(), farAway)
+		if !c.seen || overhead < c.overhead {
+			c.overhead, c.latency = overhead, overhead
+		}
+	}
+	c.learn(n, run, procs, reply)
+}
+
+// learn learns from an invocation what its items were.
+func (c *Chunker) learn(n int, run time.Duration, procs, reply int) {
+	item := max(run, 0).Seconds() / float64(n)
+	bytes := float64(reply) / float64(n)
+	if !c.seen {
+		c.item, c.reply, c.seen = item, bytes, true
+	}
 	c.item = blend(c.item, item)
 	c.reply = blend(c.reply, bytes)
 	c.procs = procs

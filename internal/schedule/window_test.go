@@ -33,6 +33,34 @@ func TestSizeOfChunksOfCheapItems(t *testing.T) {
 	}
 }
 
+// The start of agents is no overhead of what is sent to them then; the time of their items counts.
+func TestColdStartIsNoOverhead(t *testing.T) {
+	const ms = time.Millisecond
+	c := NewChunker(ChunkLimits{})
+	for range 8 { // a start of 150 ms, of which the agent knows 50, and 20 ms on the wire
+		c.ObserveCold(1, 180*ms, 50*ms, 10*ms, 1, 1)
+	}
+	want := func(items int, when string) {
+		t.Helper()
+		if got := c.Size(Backlog{Remaining: -1, Workers: 8}); got < items-1 || got > items {
+			t.Errorf("%s: %d items, want %d", when, got, items)
+		}
+	}
+	want(300, "after cold ones only, 100 ms of overhead")
+	c.Observe(10, 120*ms, 100*ms, 1, 10)
+	want(60, "after a warm one, 20 ms of overhead")
+	for range 8 {
+		c.ObserveCold(1, 380*ms, 50*ms, 10*ms, 1, 1)
+	}
+	want(60, "after more cold ones")
+	for range 50 {
+		c.ObserveCold(1, 390*ms, 50*ms, 20*ms, 1, 1)
+	}
+	want(30, "after cold ones whose items are twice as long")
+	c.ObserveCold(0, time.Hour, 0, time.Hour, 1, 1) // no item has begun
+	want(30, "after one of no items")
+}
+
 func TestWindow(t *testing.T) {
 	for _, tc := range []struct {
 		name          string
