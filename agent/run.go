@@ -7,6 +7,7 @@ import (
 
 	"github.com/lambdapool/lambdapool/codec"
 	"github.com/lambdapool/lambdapool/internal/funclog"
+	"github.com/lambdapool/lambdapool/internal/lazyctx"
 	"github.com/lambdapool/lambdapool/internal/nested"
 	"github.com/lambdapool/lambdapool/internal/registry"
 )
@@ -31,7 +32,7 @@ const (
 type run struct {
 	h     *Handler
 	fn    *registry.Function
-	ctx   context.Context // ends when the functions shall
+	ctx   runContext // ends when the functions shall
 	began time.Time
 	end   time.Time // when ctx ends; zero: never
 	chunk int       // which chunk of a run the items are, from 1; 0: of none
@@ -52,8 +53,10 @@ type run struct {
 	pace    *pace // nil: nobody asks
 	states  []itemState
 	replies []codec.ItemReply
-	closed  bool          // the reply is on its way: what still comes is late
-	all     chan struct{} // closed when every item is done
+	closed  bool // the reply is on its way: what still comes is late
+
+	woken chan struct{} // holds an entry when every item may be done, or ctx may have ended
+	link  lazyctx.Link  // from ctx
 
 	only struct { // of a single item: most invocations have no more
 		states  [1]itemState
@@ -74,28 +77,24 @@ func (h *Handler) runItems(ctx context.Context, fn *registry.Function, req *code
 	end, answer := deadlines(now, kill, req.Remaining, req.Detached != nil)
 	r := &run{
 		h: h, fn: fn, began: now, end: end, chunk: req.Chunk, items: req.Items, fails: req.Stop, record: record,
-		left: n, room: h.roomFor(req), pace: newPace(now, end, n, req.Last), all: make(chan struct{}),
+		left: n, room: h.roomFor(req), pace: newPace(now, end, n, req.Last), woken: make(chan struct{}, 1),
 	}
 	if r.states, r.replies = r.only.states[:], r.only.replies[:]; n > 1 {
 		r.states, r.replies = make([]itemState, n), make([]codec.ItemReply, n)
 	}
 	r.resume(req.Detached != nil && !req.Detached.Once)
 	defer r.logged(ctx, req)()
-	ctx = funclog.With(ctx, &r.logs)
-	var cancel context.CancelFunc
-	if end.IsZero() {
-		r.ctx, cancel = context.WithCancel(ctx)
-	} else {
-		r.ctx, cancel = context.WithDeadline(ctx, end)
-	}
-	r.ctx = nested.WithTrace(r.ctx, req.Trace)
-	nested.Bound(r.ctx)
-	defer cancel()
+	r.ctx.run = r
+	r.ctx.Start(ctx, end)
+	defer r.ctx.End()
+	r.ctx.scope.Trace(req.Trace)
+	nested.Bound(&r.ctx)
 	if !h.Guest { // a guest's functions have their host's executor
-		var frame *nested.Frame
-		r.ctx, frame = nested.Enter(r.ctx, req.Nested, req.Detached != nil, h.registry)
+		frame := r.ctx.scope.Enter(req.Nested, req.Detached != nil, h.registry)
 		defer func() { spent = frame.Leave() }()
 	}
+	r.link.Follow(&r.ctx, r)
+	defer r.link.Unfollow()
 	parallel := procs
 	if req.Parallel > 0 {
 		parallel = req.Parallel
@@ -108,21 +107,41 @@ func (h *Handler) runItems(ctx context.Context, fn *registry.Function, req *code
 	if req.Last && req.Parallel == 0 && !end.IsZero() {
 		aside = time.After(r.half())
 	}
-	for {
+	for done := false; !done; {
 		select {
-		case <-r.all:
+		case <-r.woken:
+			done = r.done()
+			if !done && r.ctx.ErrAt(time.Time{}) != nil {
+				r.wait(ctx, answer)
+				done = true
+			}
 		case <-aside:
 			r.passBy(procs)
 			if aside = nil; r.half() > stallLeast {
 				aside = time.After(r.half())
 			}
-			continue
-		case <-r.ctx.Done():
-			r.wait(ctx, answer)
 		}
-		replies, err = r.close(ctx)
-		return replies, spent, err
 	}
+	replies, err = r.close(ctx)
+	return replies, spent, err
+}
+
+// wake has runItems look again.
+func (r *run) wake() {
+	select {
+	case r.woken <- struct{}{}:
+	default: // it will
+	}
+}
+
+// Ended hears that ctx has ended.
+func (r *run) Ended() { r.wake() }
+
+// done reports whether every item is done.
+func (r *run) done() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.left == 0
 }
 
 // stallLeast is the least time for which it is worth beginning anything.
@@ -169,10 +188,14 @@ func (r *run) begin(i int) int {
 func (r *run) wait(ctx context.Context, answer time.Time) {
 	timer := time.NewTimer(time.Until(answer))
 	defer timer.Stop()
-	select {
-	case <-r.all:
-	case <-timer.C:
-	case <-ctx.Done():
+	for !r.done() {
+		select {
+		case <-r.woken:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -238,7 +261,7 @@ func (r *run) take(now time.Time) int {
 		return -1
 	}
 	switch {
-	case r.ctx.Err() != nil, !r.end.IsZero() && !now.Before(r.end):
+	case r.ctx.ErrAt(now) != nil, !r.end.IsZero() && !now.Before(r.end):
 		r.giveBack()
 		return -1
 	case len(r.redo) > 0:
@@ -297,17 +320,18 @@ func (r *run) finish(i int, reply codec.ItemReply) {
 	reply.Logs = r.logs.Kept(i)
 	r.states[i], r.replies[i] = itemDone, reply
 	if r.left--; r.left == 0 {
-		close(r.all)
+		r.wake()
 	}
 }
 
 // call runs the function for item i, settles it, whatever the function does, and returns when
 // that was.
 func (r *run) call(i int, began time.Time) (ended time.Time) {
-	ctx := r.ctx
+	var ctx context.Context = &r.ctx
 	if len(r.items) > 1 { // a single item's context is the run's, which ends with it
-		item := &itemContext{Context: r.ctx, run: r, index: i}
-		defer item.end()
+		item := &itemContext{run: r, index: i}
+		item.Start(&r.ctx)
+		defer func() { item.EndAt(ended) }()
 		ctx = item
 	}
 	var reply codec.ItemReply

@@ -5,11 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
-
-	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/lambdapool/lambdapool/agent"
 	"github.com/lambdapool/lambdapool/codec"
@@ -79,7 +76,7 @@ func (b *Backend) InvokeEvent(ctx context.Context, req *driver.Request) (string,
 		}
 	}
 	ev := &event{
-		id:       "inproc-" + strconv.FormatUint(b.number.Add(1), 10),
+		id:       b.newID(),
 		handler:  h,
 		payload:  bytes.Clone(req.Payload),
 		accepted: time.Now(),
@@ -141,9 +138,9 @@ func (b *Backend) deliverAll() {
 
 // deliver runs an event once. Every delivery has the same request id, as on Lambda.
 func (b *Backend) deliver(ev *event) error {
-	run, cancel := context.WithTimeout(b.base, b.timeout)
-	defer cancel()
-	_, err := ev.handler.Invoke(lambdacontext.NewContext(run, &lambdacontext.LambdaContext{AwsRequestID: ev.id}), ev.payload)
+	run := b.newRun(ev.id, time.Now())
+	defer run.End()
+	_, err := ev.handler.Invoke(run, ev.payload)
 	return err
 }
 

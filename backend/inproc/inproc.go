@@ -34,17 +34,15 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/agent"
 	"github.com/lambdapool/lambdapool/codec"
 	"github.com/lambdapool/lambdapool/driver"
+	"github.com/lambdapool/lambdapool/internal/lazyctx"
 	"github.com/lambdapool/lambdapool/internal/nested"
 )
 
@@ -63,8 +61,7 @@ type Backend struct {
 
 	err error // of a bad option
 
-	base    context.Context // of every invocation; ends with Close
-	cancel  context.CancelFunc
+	base    lazyctx.Bounded // of every invocation; ends with Close
 	closing func() error
 	store   *store
 	events  events
@@ -95,7 +92,7 @@ func New(opts ...Option) *Backend {
 		store:    newStore(),
 		handlers: map[*driver.Registry]*agent.Handler{},
 	}
-	b.base, b.cancel = context.WithCancel(context.Background())
+	b.base.Start(context.Background(), time.Time{})
 	b.closing = sync.OnceValue(b.close)
 	for _, opt := range opts {
 		if opt == nil {
@@ -151,19 +148,16 @@ func (b *Backend) Invoke(ctx context.Context, req *driver.Request) (*driver.Resp
 			Hint:      "pass less per call; base64 makes four bytes of three",
 		}
 	}
-	id := "inproc-" + strconv.FormatUint(b.number.Add(1), 10)
-	run, cancel := context.WithTimeout(b.base, b.timeout)
-	defer cancel()
-	defer context.AfterFunc(ctx, cancel)()
-	if m := nested.From(ctx); m != nil {
-		run = nested.With(run, m) // so that the executor knows of functions that wait for it
-	}
-	run = lambdacontext.NewContext(run, &lambdacontext.LambdaContext{AwsRequestID: id})
-
 	began := time.Now()
+	run := b.newRun(b.newID(), began)
+	defer run.End()
+	run.mark = nested.From(ctx) // so that the executor knows of functions that wait for it
+	run.caller.Follow(ctx, run)
+	defer run.caller.Unfollow()
+
 	payload, err := h.Invoke(run, req.Payload)
 	if err == nil {
-		return &driver.Response{Payload: payload, RequestID: id, Duration: time.Since(began)}, nil
+		return &driver.Response{Payload: payload, RequestID: run.id(), Duration: time.Since(began)}, nil
 	}
 	var bad *agent.BadRequestError
 	switch {
@@ -173,26 +167,26 @@ func (b *Backend) Invoke(ctx context.Context, req *driver.Request) (*driver.Resp
 			Kind:      driver.ErrDecode,
 			Err:       err,
 			Permanent: true,
-			RequestID: id,
+			RequestID: run.id(),
 		}
 	case ctx.Err() != nil:
-		return nil, ended(ctx, driver.OutcomeUnknown, id)
+		return nil, ended(ctx, driver.OutcomeUnknown, run.id())
 	case b.base.Err() != nil:
 		return nil, &driver.InvokeError{
 			Kind:      driver.ErrClosed,
 			Err:       errors.New("the backend was closed while the function ran"),
 			Permanent: true,
-			RequestID: id,
+			RequestID: run.id(),
 		}
 	case run.Err() != nil:
 		return nil, &driver.InvokeError{
 			Outcome:   driver.OutcomeRan,
 			Kind:      driver.ErrTimeout,
 			Err:       fmt.Errorf("the function ran for %v, its timeout", b.timeout),
-			RequestID: id,
+			RequestID: run.id(),
 		}
 	}
-	return nil, &driver.InvokeError{Err: err, RequestID: id}
+	return nil, &driver.InvokeError{Err: err, RequestID: run.id()}
 }
 
 // begin enters an Invoke, or InvokeEvent, and finds its handler.
@@ -257,7 +251,7 @@ func (b *Backend) close() error {
 	handlers := b.handlers
 	b.mu.Unlock()
 	b.events.close()
-	b.cancel()
+	b.base.End()
 	b.active.Wait() // they return as soon as the context has ended
 	b.events.active.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)

@@ -13,7 +13,7 @@ import (
 	"github.com/lambdapool/lambdapool/driver"
 	"github.com/lambdapool/lambdapool/internal/contain"
 	"github.com/lambdapool/lambdapool/internal/failure"
-	"github.com/lambdapool/lambdapool/internal/nested"
+	"github.com/lambdapool/lambdapool/internal/lazyctx"
 	"github.com/lambdapool/lambdapool/internal/payload"
 	"github.com/lambdapool/lambdapool/internal/registry"
 	"github.com/lambdapool/lambdapool/internal/schedule"
@@ -25,12 +25,11 @@ type invocation struct {
 	bytes   int    // of the request, once it is sent
 	id      string // comes back in the reply, so that no answer goes astray
 	started time.Time
-	ctx     context.Context // ends when nobody waits for the answer any more
-	cancel  context.CancelFunc
+	ctx     lazyctx.Bounded // ends when nobody waits for the answer any more
+	within  markedContext   // the same, for the backend
 	record  *Record         // what observers hear; nil: there are none, or they were told
 	heard   context.Context // as the observers have left it
 	trace   string          // its traceparent
-	mark    nested.Mark     // for its functions, where they run in this process
 	way     time.Duration   // kept for there and back
 	wait    time.Duration   // for an answer that has been sent in time
 	expect  int             // bytes of an item's result at most, as far as is known
@@ -153,7 +152,7 @@ func (e *Executor) request(inv *invocation) (*driver.Request, error) {
 		envelope.Stop, envelope.Expect = l.Fails != FailNot && c.policy().Retry.Wanted == nil, inv.expect
 	}
 	c.mu.Unlock()
-	body, err := e.on.Payloads.Pack(inv.ctx, &envelope, c.fn, &c.parcel, c.remaining())
+	body, err := e.on.Payloads.Pack(&inv.ctx, &envelope, c.fn, &c.parcel, c.remaining())
 	argumentScratch.giveBack(envelope.Items)
 	envelope.Items = nil
 	if err != nil {
@@ -172,8 +171,6 @@ func (e *Executor) request(inv *invocation) (*driver.Request, error) {
 func (e *Executor) invoke(inv *invocation, request *driver.Request) (response *driver.Response, err error) {
 	ctx, done := inv.bounded()
 	defer done()
-	inv.mark.Owner, inv.mark.Executor = inv, e.public
-	ctx = nested.With(ctx, &inv.mark)
 	if e.inline != nil { // this goroutine is the program's
 		response, err = contain.Value(ctx, "Invoke", e.on.Backend, func() (*driver.Response, error) { return e.on.Backend.Invoke(ctx, request) })
 	} else {
@@ -200,7 +197,7 @@ func (e *Executor) judge(inv *invocation, err error) next {
 	a, refusal := Classify(err)
 	var fault error
 	retry := c.policy().Retry
-	a.Wanted, fault = retry.wants(inv.ctx, c.fn, e.on.Registry, err)
+	a.Wanted, fault = retry.wants(&inv.ctx, c.fn, e.on.Registry, err)
 	fault = e.Complain(c.fn.Name(), fault)
 	if a.Outcome == schedule.NotRun {
 		inv.refused = true

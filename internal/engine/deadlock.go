@@ -67,7 +67,7 @@ func (p *Promise) NestedWait(ctx context.Context) *NestedWait {
 		}
 		p.mu.Unlock()
 	}
-	if inv == nil || boundedBefore(ctx, inv.mark.Until) {
+	if inv == nil || boundedBefore(ctx, inv.within.mark.Until) {
 		return nil
 	}
 	return &NestedWait{inv: inv}
@@ -138,7 +138,7 @@ func (e *Executor) deadlocked(now time.Time) (refuse []func()) {
 	held := map[*invocation]bool{}
 	var stuck []*NestedWait
 	for _, w := range e.nested.all {
-		if !w.inv.landed && w.of.stuck(e, w.inv.mark.Until) {
+		if !w.inv.landed && w.of.stuck(e, w.inv.within.mark.Until) {
 			held[w.inv] = true
 			stuck = append(stuck, w)
 		}

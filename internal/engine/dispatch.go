@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"time"
 
 	"github.com/lambdapool/lambdapool/internal/schedule"
@@ -58,7 +57,8 @@ func (e *Executor) take() *invocation {
 // launch makes c's next invocation. e.mu is held.
 func (e *Executor) launch(c *Call, now time.Time) *invocation {
 	inv := &invocation{call: c, started: now, hedge: len(c.flights) > 0}
-	inv.ctx, inv.cancel = context.WithCancel(e.on.Base)
+	inv.ctx.Start(e.on.Base, time.Time{})
+	inv.within.marks(inv)
 	e.takeRoom(inv)
 	inv.way, inv.wait = e.way.Of(c.left(now)), e.way.Wait()
 	if !inv.hedge {
@@ -95,7 +95,7 @@ func (e *Executor) land(inv *invocation) {
 	if inv.ctx.Err() != nil { // the call has ended, perhaps while its arguments were being stored
 		e.on.Payloads.Discard(&c.parcel)
 	}
-	inv.cancel()
+	inv.ctx.End()
 	if inv.landed = true; inv.waits > 0 {
 		e.nested.held--
 	}

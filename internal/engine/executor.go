@@ -16,6 +16,7 @@ import (
 	"github.com/lambdapool/lambdapool/driver"
 	"github.com/lambdapool/lambdapool/internal/contain"
 	"github.com/lambdapool/lambdapool/internal/failure"
+	"github.com/lambdapool/lambdapool/internal/lazyctx"
 	"github.com/lambdapool/lambdapool/internal/payload"
 	"github.com/lambdapool/lambdapool/internal/registry"
 	"github.com/lambdapool/lambdapool/internal/schedule"
@@ -40,7 +41,7 @@ type Executor struct {
 	random     func() float64
 	release    func() error // closes the backend, once, if the executor owns it
 	builds     buildCheck
-	stop       context.CancelFunc
+	stop       func() // ends on.Base
 
 	following sync.WaitGroup // what delivers the results of detached runs, and callbacks
 
@@ -104,10 +105,11 @@ type Config struct {
 
 // New returns an executor on b, of which [Inspect] has said the rest.
 func New(b driver.Backend, limits driver.Limits, store payload.Storage, cfg Config) *Executor {
-	base, stop := context.WithCancel(context.Background())
+	base := new(lazyctx.Bounded)
+	base.Start(context.Background(), time.Time{})
 	e := &Executor{
 		on:        Ground{Backend: b, Limits: limits, Registry: cfg.Registry, Logger: contain.Logger(cfg.Logger), Prefix: newPrefix(), Base: base},
-		stop:      stop,
+		stop:      base.End,
 		observers: cfg.Observers,
 		policy:    cfg.Policy,
 		logs:      cfg.Logs,
@@ -265,7 +267,7 @@ func (e *Executor) forget(c *Call) {
 	e.expiring.remove(c)
 	e.unwanted(c)
 	for _, inv := range c.flights {
-		inv.cancel()
+		inv.ctx.End()
 		e.unwatch(inv)
 	}
 	e.on.Payloads.Discard(&c.parcel)

@@ -115,9 +115,9 @@ func (inv *invocation) given() time.Duration {
 func (inv *invocation) bounded() (context.Context, context.CancelFunc) {
 	most := inv.call.policy().Attempt
 	if most == 0 {
-		return inv.ctx, func() {}
+		return &inv.within, func() {}
 	}
-	return context.WithTimeout(inv.ctx, most+inv.patience(most))
+	return context.WithTimeout(&inv.within, most+inv.patience(most))
 }
 
 // overdue is the error of an attempt that has had its time and brought no answer.

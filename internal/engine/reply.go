@@ -38,7 +38,7 @@ func (e *Executor) open(inv *invocation, response *driver.Response, received tim
 	private := false
 	if err == nil {
 		var lost *driver.InvokeError
-		if reply, private, lost = e.on.Payloads.Unpack(inv.ctx, inv.id, reply); lost != nil {
+		if reply, private, lost = e.on.Payloads.Unpack(&inv.ctx, inv.id, reply); lost != nil {
 			lost.RequestID = response.RequestID
 			return nil, lost
 		}

@@ -120,7 +120,7 @@ func TestTheOnlyItemThatRuns(t *testing.T) {
 func TestKeptLinesAreBounded(t *testing.T) {
 	inv := &funclog.Invocation{Func: "f", Logs: &codec.Logs{Level: int(slog.LevelWarn), Lines: 3, Bytes: 300}}
 	log := slog.New(funclog.NewHandler(new(bytes.Buffer), slog.LevelInfo, false))
-	ctx := funclog.With(t.Context(), inv)
+	ctx := context.WithValue(t.Context(), funclog.Key, inv)
 	if inv.Kept(0) != nil {
 		t.Error("something is kept of nothing")
 	}

@@ -36,7 +36,7 @@ type Item struct {
 	dropped int
 }
 
-// Key is under which contexts of functions have their *[Item].
+// Key is under which contexts of functions have their *[Item]. Where the request has one item only, it may be its *[Invocation].
 var Key any = key{}
 
 type key struct{}
@@ -127,11 +127,6 @@ func From(ctx context.Context) *Item {
 		return of.Item(0)
 	}
 	return nil
-}
-
-// With returns ctx for the functions of inv. The contexts of several items have theirs under [Key], too.
-func With(ctx context.Context, inv *Invocation) context.Context {
-	return context.WithValue(ctx, Key, inv)
 }
 
 // The invocations that run in this process now.

@@ -33,7 +33,7 @@ type Inside struct {
 // Workers is how many the executor has. Where there is no room, or no depth, it sends nothing.
 func (in Inside) Workers() int { return max(1, in.Level.Room) }
 
-// A Frame stands for one invocation in an agent, for its functions. Make it with [Enter].
+// A Frame stands for one invocation in an agent, for its functions. Make it with [Scope.Enter].
 type Frame struct {
 	level    *codec.Nested // nil: the client has sent none
 	detached bool          // nobody waits for the request
@@ -46,10 +46,10 @@ type Frame struct {
 
 type frameKey struct{}
 
-// Enter returns ctx, that of a request's functions, with a frame. level is what the request says, and detached that nobody waits for it.
-func Enter(ctx context.Context, level *codec.Nested, detached bool, r *registry.Registry) (context.Context, *Frame) {
-	f := &Frame{level: level, detached: detached, registry: r}
-	return context.WithValue(ctx, frameKey{}, f), f
+// Enter gives the scope of a request's functions a frame. level is what the request says, and detached that nobody waits for it.
+func (s *Scope) Enter(level *codec.Nested, detached bool, r *registry.Registry) *Frame {
+	s.frame = &Frame{level: level, detached: detached, registry: r}
+	return s.frame
 }
 
 // leaveGrace is how long an agent's answer waits for the calls of its functions to end. They are

@@ -36,10 +36,29 @@ func open(in nested.Inside) (nested.Opened, error) {
 	return nested.Opened{Closer: &executor{in: in}, Spent: func() codec.Spent { return spent }}, nil
 }
 
+// scoped is a context with a scope.
+type scoped struct {
+	context.Context
+
+	scope nested.Scope
+}
+
+func (c *scoped) Value(key any) any {
+	if v := c.scope.Value(key); v != nil {
+		return v
+	}
+	return c.Context.Value(key)
+}
+
+func enter(t *testing.T, level *codec.Nested, detached bool, r *registry.Registry) (context.Context, *nested.Frame) {
+	ctx := &scoped{Context: t.Context()}
+	return ctx, ctx.scope.Enter(level, detached, r)
+}
+
 func TestExecutorOfAFrame(t *testing.T) {
 	t.Setenv(platform, "here")
 	r := registry.New(nil)
-	ctx, frame := nested.Enter(t.Context(), &codec.Nested{Depth: 1, Max: 3, Room: 4, Trace: "top"}, false, r)
+	ctx, frame := enter(t, &codec.Nested{Depth: 1, Max: 3, Room: 4, Trace: "top"}, false, r)
 	first, err := nested.Executor(ctx, open)
 	if err != nil {
 		t.Fatal(err)
@@ -61,8 +80,8 @@ func TestExecutorOfAFrame(t *testing.T) {
 
 func TestNoExecutor(t *testing.T) {
 	level := &codec.Nested{Max: 2, Room: 2}
-	enter := func(level *codec.Nested) context.Context {
-		ctx, _ := nested.Enter(t.Context(), level, false, nil)
+	attached := func(level *codec.Nested) context.Context {
+		ctx, _ := enter(t, level, false, nil)
 		return ctx
 	}
 	for name, tt := range map[string]struct {
@@ -72,14 +91,14 @@ func TestNoExecutor(t *testing.T) {
 	}{
 		"no context":            {platform, nil, "the context that the function got"},
 		"no function's":         {platform, t.Context(), "the context that the function got"},
-		"client without import": {platform, enter(nil), "import example.org/nest in the client's program"},
+		"client without import": {platform, attached(nil), "import example.org/nest in the client's program"},
 		"detached": {platform, func() context.Context {
-			ctx, _ := nested.Enter(t.Context(), level, true, nil)
+			ctx, _ := enter(t, level, true, nil)
 			return ctx
 		}(), "two detached runs"},
-		"Lambda":    {nested.LambdaVariable, enter(level), `import _ "` + nested.Lambda + `"`},
-		"Cloud Run": {nested.CloudRunVariable, enter(level), `import _ "` + nested.CloudRun + `"`},
-		"elsewhere": {"NESTED_TEST_NOWHERE", enter(level), "on inproc, local, Lambda and Cloud Run only"},
+		"Lambda":    {nested.LambdaVariable, attached(level), `import _ "` + nested.Lambda + `"`},
+		"Cloud Run": {nested.CloudRunVariable, attached(level), `import _ "` + nested.CloudRun + `"`},
+		"elsewhere": {"NESTED_TEST_NOWHERE", attached(level), "on inproc, local, Lambda and Cloud Run only"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, variable := range []string{platform, nested.LambdaVariable, nested.CloudRunVariable} {

@@ -18,15 +18,42 @@ type Mark struct {
 	Until    time.Time // when the context of its functions ends; zero: never, or not known
 }
 
-type key struct{}
-
-// With returns ctx with m.
-func With(ctx context.Context, m *Mark) context.Context { return context.WithValue(ctx, key{}, m) }
+type markKey struct{}
 
 // From returns the mark in ctx, or nil.
 func From(ctx context.Context) *Mark {
-	m, _ := ctx.Value(key{}).(*Mark)
+	m, _ := ctx.Value(markKey{}).(*Mark)
 	return m
+}
+
+// Value returns m if that is what a context has under key, or nil. It is for contexts of this module that have a mark,
+// whose Value methods ask it: one of package context's would cost more than many a call.
+func (m *Mark) Value(key any) any {
+	if _, ok := key.(markKey); ok && m != nil {
+		return m
+	}
+	return nil
+}
+
+// A Scope is what the context of functions has in an agent. It is used as a [Mark] is.
+type Scope struct {
+	trace string // a traceparent; empty: none
+	frame *Frame // nil: none
+}
+
+// Value returns what the scope has under key, or nil.
+func (s *Scope) Value(key any) any {
+	switch key.(type) {
+	case traceKey:
+		if s.trace != "" {
+			return s.trace
+		}
+	case frameKey:
+		if s.frame != nil {
+			return s.frame
+		}
+	}
+	return nil
 }
 
 // Bound notes when ctx, which its functions get, ends. It is called before they begin.

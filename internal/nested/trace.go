@@ -15,6 +15,13 @@ func WithTrace(ctx context.Context, parent string) context.Context {
 	return context.WithValue(ctx, traceKey{}, parent)
 }
 
+// Trace gives the scope a traceparent, unless parent is none.
+func (s *Scope) Trace(parent string) {
+	if isTrace(parent) {
+		s.trace = parent
+	}
+}
+
 // Trace returns the traceparent of ctx, or "".
 func Trace(ctx context.Context) string {
 	parent, _ := ctx.Value(traceKey{}).(string)
