@@ -174,7 +174,8 @@ func (h *Handler) reply(ctx context.Context, req *codec.Request, number uint64, 
 			return nil, err
 		}
 		if spent.Invocations > 0 {
-			nested = &spent
+			nested = &codec.Spent{}
+			*nested = spent
 		}
 		h.fitLogs(req, reply)
 	default:

@@ -28,13 +28,14 @@ func logLines() {
 
 // logged says whose the lines are that the functions log from now on, until end is called.
 func (r *run) logged(ctx context.Context, req *codec.Request) (end func()) {
-	r.logs.Func, r.logs.ID, r.logs.Logs, r.logs.Sole = r.fn.Name(), req.ID, req.Logs, r.sole
+	r.logs.Func, r.logs.ID, r.logs.Logs = r.fn.Name(), req.ID, req.Logs
 	if platform, ok := lambdacontext.FromContext(ctx); ok {
 		r.logs.RequestID = platform.AwsRequestID
 	}
 	if r.h.Guest { // the log is its host's
 		return func() {}
 	}
+	r.logs.Sole = r.sole
 	return r.logs.Begin()
 }
 

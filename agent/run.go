@@ -43,11 +43,12 @@ type run struct {
 	logs   funclog.Invocation
 
 	mu      sync.Mutex
-	next    int   // first item that is fresh
-	redo    []int // items before it that are begun once more; their replies are there for want of time
-	left    int   // items that are not done
-	running int   // items that are begun
-	parked  int   // workers that have ended for want of room in the reply
+	next    int       // first item that is fresh
+	redo    []int     // items before it that are begun once more; their replies are there for want of time
+	left    int       // items that are not done
+	last    time.Time // when an item was settled last
+	running int       // items that are begun
+	parked  int       // workers that have ended for want of room in the reply
 	failed  bool
 	room    room
 	pace    *pace // nil: nobody asks
@@ -86,7 +87,7 @@ func (h *Handler) runItems(ctx context.Context, fn *registry.Function, req *code
 	defer r.logged(ctx, req)()
 	r.ctx.run = r
 	r.ctx.Start(ctx, end)
-	defer r.ctx.End()
+	defer func() { r.ctx.EndAt(r.last) }()
 	r.ctx.scope.Trace(req.Trace)
 	nested.Bound(&r.ctx)
 	if !h.Guest { // a guest's functions have their host's executor
@@ -126,24 +127,6 @@ func (h *Handler) runItems(ctx context.Context, fn *registry.Function, req *code
 	return replies, spent, err
 }
 
-// wake has runItems look again.
-func (r *run) wake() {
-	select {
-	case r.woken <- struct{}{}:
-	default: // it will
-	}
-}
-
-// Ended hears that ctx has ended.
-func (r *run) Ended() { r.wake() }
-
-// done reports whether every item is done.
-func (r *run) done() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.left == 0
-}
-
 // stallLeast is the least time for which it is worth beginning anything.
 const stallLeast = 10 * time.Millisecond
 
@@ -162,6 +145,9 @@ func (r *run) passBy(workers int) {
 
 // resume settles the items that another process had begun, but for those that run again.
 func (r *run) resume(again bool) {
+	if r.record == nil { // none had
+		return
+	}
 	now := time.Now()
 	for i, item := range r.record.left(len(r.items), again, r.timedOut) {
 		r.next++
@@ -181,49 +167,6 @@ func (r *run) begin(i int) int {
 	r.states[i] = itemBegun
 	r.record.begin(i)
 	return i
-}
-
-// wait gives functions whose context has ended until answer to return, unless
-// it was ctx, the caller's, that has ended.
-func (r *run) wait(ctx context.Context, answer time.Time) {
-	timer := time.NewTimer(time.Until(answer))
-	defer timer.Stop()
-	for !r.done() {
-		select {
-		case <-r.woken:
-		case <-timer.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// close takes what there is. An item that is still begun has a function that
-// ignores its context. If the caller has canceled ctx, nobody wants anything but a
-// complete result; one whose deadline has passed may still be there.
-func (r *run) close(ctx context.Context) ([]codec.ItemReply, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.closed = true
-	r.giveBack()
-	abandoned := r.h.abandoned.Add(int64(r.left))
-	for i := range r.replies {
-		if r.states[i] == itemBegun {
-			r.settle(i, codec.ItemReply{Err: r.timedOut(i, ignored(abandoned))}, time.Now())
-		}
-		if r.replies[i].Err != nil && canceled(ctx) {
-			return nil, context.Cause(ctx)
-		}
-	}
-	return r.replies, nil
-}
-
-// canceled reports whether the caller wants nothing any more. A deadline that has passed is no such
-// word.
-func canceled(ctx context.Context) bool {
-	err := ctx.Err()
-	return err != nil && err != context.DeadlineExceeded
 }
 
 // work runs items until there are none to begin. A function that ends its goroutine
@@ -305,6 +248,7 @@ func (r *run) giveBack() {
 // settle records what came of an item that was begun. The caller holds the lock.
 func (r *run) settle(i int, reply codec.ItemReply, now time.Time) {
 	r.running--
+	r.last = now
 	r.failed = r.failed || reply.Err != nil
 	r.room.took(&reply)
 	r.finish(i, reply)

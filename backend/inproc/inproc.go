@@ -148,16 +148,17 @@ func (b *Backend) Invoke(ctx context.Context, req *driver.Request) (*driver.Resp
 			Hint:      "pass less per call; base64 makes four bytes of three",
 		}
 	}
-	began := time.Now()
+	began, over := time.Now(), time.Time{}
 	run := b.newRun(b.newID(), began)
-	defer run.End()
+	defer func() { run.EndAt(over) }()
 	run.mark = nested.From(ctx) // so that the executor knows of functions that wait for it
 	run.caller.Follow(ctx, run)
 	defer run.caller.Unfollow()
 
 	payload, err := h.Invoke(run, req.Payload)
 	if err == nil {
-		return &driver.Response{Payload: payload, RequestID: run.id(), Duration: time.Since(began)}, nil
+		over = time.Now()
+		return &driver.Response{Payload: payload, RequestID: run.id(), Duration: over.Sub(began)}, nil
 	}
 	var bad *agent.BadRequestError
 	switch {

@@ -3,10 +3,9 @@ package engine
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/lambdapool/lambdapool/codec"
@@ -15,7 +14,6 @@ import (
 	"github.com/lambdapool/lambdapool/internal/failure"
 	"github.com/lambdapool/lambdapool/internal/lazyctx"
 	"github.com/lambdapool/lambdapool/internal/payload"
-	"github.com/lambdapool/lambdapool/internal/registry"
 	"github.com/lambdapool/lambdapool/internal/schedule"
 )
 
@@ -44,7 +42,10 @@ type invocation struct {
 	nested codec.Spent // what its functions have called, as its reply says
 	below  codec.Spent // what they have called in this process; guarded by e.mu
 
-	alone [1]*invocation // room for the call's flights, which mostly are this one
+	// Room for what mostly is a single one.
+	alone [1]*invocation // the call's flights: this one
+	args  [1][]byte      // of the call
+	reply [1]Reply
 
 	reserved float64 // GB-seconds of the run's budget; guarded by e.mu
 	answered bool    // the platform has said what it was
@@ -129,10 +130,14 @@ func noneBegun(replies []Reply) bool {
 	return true
 }
 
+// envelopes lends what a request is until it is encoded.
+var envelopes = sync.Pool{New: func() any { return new(codec.Request) }}
+
 // request encodes the call's next invocation. What does not fit is not sent.
 func (e *Executor) request(inv *invocation) (*driver.Request, error) {
 	c := inv.call
-	envelope := codec.Request{
+	envelope := envelopes.Get().(*codec.Request)
+	*envelope = codec.Request{
 		ID:        inv.id,
 		Func:      c.fn.Name(),
 		Shape:     c.fn.Fingerprint(),
@@ -143,7 +148,8 @@ func (e *Executor) request(inv *invocation) (*driver.Request, error) {
 	c.mu.Lock()
 	envelope.Logs = e.logsOf(c)
 	if c.chunk == nil {
-		envelope.Items = [][]byte{c.args}
+		inv.args[0] = c.args
+		envelope.Items = inv.args[:]
 	} else {
 		envelope.Items = c.chunk.arguments()
 		l := c.chunk.lane
@@ -152,12 +158,14 @@ func (e *Executor) request(inv *invocation) (*driver.Request, error) {
 		envelope.Stop, envelope.Expect = l.Fails != FailNot && c.policy().Retry.Wanted == nil, inv.expect
 	}
 	c.mu.Unlock()
-	body, err := e.on.Payloads.Pack(&inv.ctx, &envelope, c.fn, &c.parcel, c.remaining())
+	body, err := e.on.Payloads.Pack(&inv.ctx, envelope, c.fn, &c.parcel, c.remaining())
 	argumentScratch.giveBack(envelope.Items)
-	envelope.Items = nil
+	inv.args[0] = nil
+	*envelope = codec.Request{}
 	if err != nil {
 		return nil, err
 	}
+	envelopes.Put(envelope)                                           // otherwise a method of the store's may have been left behind, and with it the envelope
 	if c.parcel.Load() != nil && c.release() >= payload.CollectFrom { // later attempts find them in the store
 		runtime.GC()
 	}
@@ -254,46 +262,3 @@ func (e *Executor) outrun(inv *invocation, a schedule.Attempt) bool {
 	}
 	return false
 }
-
-// finalError is what the caller sees of an attempt that was the last. That it
-// did not run says nothing of those before it.
-func (c *Call) finalError(err error, reason schedule.Reason) error {
-	c.mu.Lock()
-	ran := c.ran
-	c.mu.Unlock()
-	return Final(c.fn, err, reason, ran)
-}
-
-// Final is what the caller sees of an attempt of fn that was the last, after others that ran, or may have, or did not.
-func Final(fn *registry.Function, err error, reason schedule.Reason, ran bool) error {
-	if function, ok := err.(*failure.Function); ok { //nolint:errorlint // as the reply was read
-		return function
-	}
-	pool := &failure.Pool{Op: "call", Func: fn.Name(), Kind: driver.ErrUnknownOutcome, Err: err}
-	var invoke *driver.InvokeError
-	if errors.As(err, &invoke) {
-		pool.Outcome, pool.RequestID = invoke.Outcome, invoke.RequestID
-		pool.Hint, pool.LogTail = invoke.Hint, invoke.LogTail
-		switch {
-		case invoke.Outcome == driver.OutcomeUnknown:
-		case invoke.Kind != nil:
-			pool.Kind, pool.Err = invoke.Kind, invoke.Err
-		case invoke.Outcome == driver.OutcomeNotRun:
-			pool.Kind, pool.Err = driver.ErrUnreachable, invoke.Err
-		}
-	}
-	if reason == schedule.OutOfTime && pool.Outcome == driver.OutcomeNotRun {
-		// The platform wants to be left alone for longer than the call has.
-		pool.Kind, pool.Err = driver.ErrTimeout, fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
-	}
-	if ran && pool.Outcome == driver.OutcomeNotRun {
-		pool.Outcome = driver.OutcomeUnknown
-	}
-	if pool.Hint == "" && reason == schedule.MayHaveRun {
-		pool.Hint = "it may have run; register it as Idempotent to have it run again"
-	}
-	return pool
-}
-
-// newPrefix returns what this executor's invocation ids begin with.
-func newPrefix() string { return rand.Text()[:8] + "-" }

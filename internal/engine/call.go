@@ -225,5 +225,8 @@ func (c *Call) ranBefore() bool {
 // remaining is the time left for the agent, as the envelope has it: 0 means
 // no deadline, so what is over is almost nothing instead.
 func (c *Call) remaining() time.Duration {
+	if c.due.IsZero() {
+		return 0
+	}
 	return c.left(time.Now())
 }

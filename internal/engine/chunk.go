@@ -148,7 +148,7 @@ func (l *Lane) giveBack(ch *chunk, items []Item) {
 	}
 	if ran {
 		l.party.queue.push(l.anew(items, time.Now()))
-		e.dispatch()
+		e.dispatch(time.Now())
 		return
 	}
 	for i := range items {
@@ -157,7 +157,7 @@ func (l *Lane) giveBack(ch *chunk, items []Item) {
 	l.items.giveBack(items)
 	e.waiting += len(items)
 	l.party.queue.enter(&l.party)
-	e.dispatch()
+	e.dispatch(time.Now())
 }
 
 // again sends items of a chunk once more. kept has the arguments of the only one, if they are stored.
@@ -264,7 +264,7 @@ func (ch *chunk) Completed() {
 		e.stats.Retries += int64(len(half))
 		l.tally.retried += len(half)
 	}
-	e.dispatch()
+	e.dispatch(time.Now())
 }
 
 // diedOf reports whether an agent that ended for that reason leaves nobody who knows which

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/lambdapool/lambdapool/driver"
 	"github.com/lambdapool/lambdapool/internal/english"
@@ -56,7 +57,7 @@ func (e *Executor) Resize(n int) error {
 		e.shared = min(n, e.nestMost)
 	}
 	e.limiter.Resize(n)
-	e.dispatch()
+	e.dispatch(time.Now())
 	return nil
 }
 

@@ -95,7 +95,7 @@ func (w *NestedWait) Begin() {
 	e.nested.all = append(e.nested.all, w)
 	if w.inv.waits++; w.inv.waits == 1 && !w.inv.landed {
 		e.nested.held++
-		e.dispatch() // its worker is free for its calls
+		e.dispatch(time.Now()) // its worker is free for its calls
 	}
 	e.suspectDeadlock()
 }

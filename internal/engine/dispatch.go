@@ -9,9 +9,9 @@ import (
 // dispatch starts workers while there is something to send and room for it.
 // A worker is a goroutine with an invocation in flight; nothing else waits on
 // one. e.mu is held.
-func (e *Executor) dispatch() {
+func (e *Executor) dispatch(now time.Time) {
 	for {
-		inv := e.take()
+		inv := e.take(now)
 		if inv == nil {
 			return
 		}
@@ -22,8 +22,7 @@ func (e *Executor) dispatch() {
 
 // take forms the next invocation, or returns nil when there is nothing to send
 // or no room. e.mu is held.
-func (e *Executor) take() *invocation {
-	now := time.Now()
+func (e *Executor) take(now time.Time) *invocation {
 	if inv := e.takeDeep(now); inv != nil {
 		return inv
 	}
@@ -90,7 +89,7 @@ func (e *Executor) launch(c *Call, now time.Time) *invocation {
 }
 
 // land ends an invocation: its slot is free. e.mu is held.
-func (e *Executor) land(inv *invocation) {
+func (e *Executor) land(inv *invocation, now time.Time) {
 	c := inv.call
 	if inv.ctx.Err() != nil { // the call has ended, perhaps while its arguments were being stored
 		e.on.Payloads.Discard(&c.parcel)
@@ -102,7 +101,7 @@ func (e *Executor) land(inv *invocation) {
 	e.leaveRoom(inv)
 	e.on.Payloads.Landed(inv.id, inv.bytes > 0)
 	e.unwatch(inv)
-	took := time.Since(inv.started)
+	took := now.Sub(inv.started)
 	c.party.landed(took)
 	c.party.class.landed(took)
 	if c.flights = without(c.flights, inv); len(c.flights) == 0 {
@@ -186,20 +185,20 @@ func (e *Executor) follow(inv *invocation, next next) *invocation {
 	e.unsent(inv, errGivenUp)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.land(inv)
 	now := time.Now()
+	e.land(inv, now)
 	if !inv.lent {
 		e.limiter.Release(now, schedule.Result{Verdict: next.verdict, Started: inv.started, RetryAfter: next.retryAfter})
 	}
 	if next.again {
 		e.postpone(inv.call, now.Add(next.after))
 	}
-	inv = e.take()
+	inv = e.take(now)
 	if inv == nil {
 		e.busy--
 		e.settleIdle()
 	} else {
-		e.dispatch() // the limit may have grown
+		e.dispatch(now) // the limit may have grown
 	}
 	return inv
 }
@@ -235,7 +234,7 @@ func (e *Executor) runInline(c *Call) {
 		next := e.attempt(inv)
 		e.unsent(inv, errGivenUp)
 		e.mu.Lock()
-		e.land(inv)
+		e.land(inv, time.Now())
 		e.mu.Unlock()
 		if !next.again {
 			return
@@ -250,64 +249,4 @@ func (e *Executor) runInline(c *Call) {
 		}
 		pause.Stop()
 	}
-}
-
-// wake sets the alarm to at, unless it rings earlier. e.mu is held.
-func (e *Executor) wake(at time.Time) {
-	if !e.alarmAt.IsZero() && !at.Before(e.alarmAt) {
-		return
-	}
-	e.alarmAt = at
-	wait := max(time.Until(at), 1) // rings on another goroutine, also in a bubble of synctest
-	if e.alarm == nil {
-		e.alarm = time.AfterFunc(wait, e.ring)
-	} else {
-		e.alarm.Reset(wait)
-	}
-}
-
-// ring does what is due: calls whose time is up end, those that waited for
-// another attempt join the queue, workers start, and deadlocks end.
-func (e *Executor) ring() {
-	now := time.Now()
-	e.mu.Lock()
-	e.alarmAt = time.Time{}
-	calls := e.overtime(now)
-	for _, c := range e.due(&e.later, now) {
-		c.party.queue.pushFront(c)
-		if l := c.lane(); l != nil {
-			l.checkBudget()
-		}
-	}
-	e.askAboutStragglers(now)
-	refuse := e.deadlocked(now)
-	e.dispatch()
-	e.wakeForLanes(now)
-	e.mu.Unlock()
-	for _, c := range calls {
-		e.expire(c)
-	}
-	for _, end := range refuse {
-		end()
-	}
-}
-
-// wakeForLanes sets the alarm for chunks that wait to be full: it has rung for something
-// else, perhaps, that was due earlier. e.mu is held.
-func (e *Executor) wakeForLanes(now time.Time) {
-	for l := range e.lanes() {
-		if l.items.len() > 0 && l.hold.After(now) {
-			e.wake(l.hold)
-		}
-	}
-}
-
-// due takes the calls out of q whose time has come, and sets the alarm for the
-// next. e.mu is held.
-func (e *Executor) due(q *delayQueue, now time.Time) []*Call {
-	calls, next := q.due(now)
-	if !next.IsZero() {
-		e.wake(next)
-	}
-	return calls
 }

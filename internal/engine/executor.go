@@ -207,7 +207,7 @@ func (e *Executor) Accept(p *Promise, to Sink, ctx context.Context, f *registry.
 		return
 	}
 	c.party.queue.push(c)
-	e.dispatch()
+	e.dispatch(time.Now())
 	e.mu.Unlock()
 }
 

@@ -149,9 +149,9 @@ func (l *Lane) Push(it Item, key string) error {
 	case l.queued() == 1:
 		l.party.queue.enter(&l.party)
 		l.linger(it.Accepted)
-		e.dispatch()
+		e.dispatch(time.Now())
 	case !wasFull && l.full(), l.rated != nil:
-		e.dispatch()
+		e.dispatch(time.Now())
 	}
 	// In all other cases the workers know of the items, and none is free.
 	if l.tally.flights == 0 { // others may have spent the run's budget before it has sent anything
@@ -165,7 +165,7 @@ func (l *Lane) Finish() {
 	l.e.mu.Lock()
 	defer l.e.mu.Unlock()
 	l.whole = true
-	l.e.dispatch()
+	l.e.dispatch(time.Now())
 	l.e.suspectDeadlock()
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/rand"
 	"strconv"
 	"time"
 
@@ -80,8 +81,14 @@ func (e *Executor) Background(p *Promise, to Sink, fn *registry.Function, stop f
 // Public returns the program's Executor.
 func (e *Executor) Public() any { return e.public }
 
+// newPrefix returns what this executor's invocation ids begin with.
+func newPrefix() string { return rand.Text()[:8] + "-" }
+
 // NewID names an invocation. No other of any executor has the name.
-func (e *Executor) NewID() string { return e.on.Prefix + strconv.FormatUint(e.sequence.Add(1), 36) }
+func (e *Executor) NewID() string {
+	name := make([]byte, 0, 32) // stays on the stack
+	return string(strconv.AppendUint(append(name, e.on.Prefix...), e.sequence.Add(1), 36))
+}
 
 // Decide says whether what a has become of is tried again, and when.
 func (e *Executor) Decide(a schedule.Attempt) schedule.Decision {

@@ -25,7 +25,7 @@ type Reply struct {
 
 var replyScratch scratch[Reply]
 
-// open reads the reply to inv, lent by replyScratch. The error is of the invocation as a
+// open reads the reply to inv, lent by replyScratch or in inv itself. The error is of the invocation as a
 // whole: nothing was answered.
 func (e *Executor) open(inv *invocation, response *driver.Response, received time.Time) ([]Reply, error) {
 	c := inv.call
@@ -65,7 +65,10 @@ func (e *Executor) open(inv *invocation, response *driver.Response, received tim
 	}
 	// What is larger than the payload was decompressed, into a buffer that nobody else has.
 	private = private || total > len(response.Payload)
-	replies := replyScratch.lend(len(reply.Items))
+	replies := inv.reply[:]
+	if n := len(reply.Items); n != 1 {
+		replies = replyScratch.lend(n)
+	}
 	for i := range reply.Items {
 		value := reply.Items[i].Value
 		replies[i].Value, replies[i].Own = value, private && len(value) > total/2

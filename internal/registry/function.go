@@ -32,6 +32,8 @@ type Function struct {
 	problem     error // with what was said of it at registration
 
 	customArgs, customResult bool // they have values that encode themselves
+	size                     int  // of its result in bytes, at most
+	sized                    bool // there is such a bound
 	links                    bool // its arguments may hold links: see Identity
 }
 
@@ -155,6 +157,7 @@ func newFunction(name string, ins, outs []reflect.Type, variadic bool) (*Functio
 		}
 		f.results = append(f.results, t)
 		f.customResult = t.Custom()
+		f.size, f.sized = fixedSize(out)
 		result, resultSignature = " "+out.String(), " "+t.Shape()
 	}
 	f.shape = "func(" + strings.Join(shapes, ", ") + ")" + result

@@ -13,7 +13,7 @@ func ResultSize(f *Function) (int, bool) {
 	if len(f.results) == 0 {
 		return 0, true
 	}
-	return fixedSize(f.results[0].Go())
+	return f.size, f.sized
 }
 
 // ReturnsBytes reports whether f's result is a []byte or a string, which can be read as a stream.
