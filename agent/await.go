@@ -27,6 +27,13 @@ func (r *run) done() bool {
 	return r.left == 0
 }
 
+// settled returns when an item was settled last: others may be yet, if the caller wants nothing any more.
+func (r *run) settled() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
+}
+
 // wait gives functions whose context has ended until answer to return, unless
 // it was ctx, the caller's, that has ended.
 func (r *run) wait(ctx context.Context, answer time.Time) {

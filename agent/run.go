@@ -87,7 +87,7 @@ func (h *Handler) runItems(ctx context.Context, fn *registry.Function, req *code
 	defer r.logged(ctx, req)()
 	r.ctx.run = r
 	r.ctx.Start(ctx, end)
-	defer func() { r.ctx.EndAt(r.last) }()
+	defer func() { r.ctx.EndAt(r.settled()) }()
 	r.ctx.scope.Trace(req.Trace)
 	nested.Bound(&r.ctx)
 	if !h.Guest { // a guest's functions have their host's executor
