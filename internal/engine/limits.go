@@ -37,5 +37,5 @@ func (e *Executor) extend(limits driver.Limits) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.limiter.Extend(now, lawOf(limits))
-	e.dispatch()
+	e.dispatch(time.Now())
 }
