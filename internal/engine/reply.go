@@ -73,6 +73,9 @@ func (e *Executor) open(inv *invocation, response *driver.Response, received tim
 		value := reply.Items[i].Value
 		replies[i].Value, replies[i].Own = value, private && len(value) > total/2
 		if wire := reply.Items[i].Err; wire != nil {
+			if wire.Kind == codec.KindTimeout && c.overdue(received) { // the agent was first to say so
+				wire.Hint = cmp.Or(wire.Hint, e.timeoutHint(c))
+			}
 			replies[i].Err = e.ItemError(wire, response.RequestID, response.LogTail, reply.Items[i].Logs)
 			replies[i].notBegun = wire.Kind == codec.KindNotBegun
 		}
