@@ -109,6 +109,9 @@ func TestOpenLambdaParameters(t *testing.T) {
 	isolate(t)
 	var got []string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			return // New looks for shards meanwhile
+		}
 		scope := strings.SplitN(r.Header.Get("Authorization"), "/", 4)
 		got = []string{r.URL.Path, r.URL.Query().Get("Qualifier"), r.Header.Get("X-Amz-Tenant-Id"), scope[2]}
 		fmt.Fprint(w, "ok")
