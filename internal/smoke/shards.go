@@ -10,6 +10,7 @@ import (
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/backend/awslambda"
 	"github.com/lambdapool/lambdapool/deploy"
+	"github.com/lambdapool/lambdapool/internal/schedule"
 	"github.com/lambdapool/lambdapool/internal/smoke/work"
 )
 
@@ -41,6 +42,9 @@ func (a *account) shards(ctx context.Context, workers int) (seen string, err err
 		return seen, err
 	}
 	defer e.Close() //nolint:errcheck // nothing is left in it
+	if err := found(ctx, b); err != nil {
+		return seen, err
+	}
 	in := make([]int, 10*workers)
 	for i := range in {
 		in[i] = i
@@ -62,6 +66,29 @@ func (a *account) shards(ctx context.Context, workers int) (seen string, err err
 		return seen, fmt.Errorf("shown are %d shards, %s", shown.Function.Shards, shown.Function.Uneven)
 	}
 	return seen, a.eachIsUsed(ctx, name)
+}
+
+// found waits until the client knows of its shards. Before, all calls go to the first, which is warm then and gets the next
+// ones as well.
+func found(ctx context.Context, b *awslambda.Backend) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	grown := make(chan struct{}, 1)
+	stop := b.WatchLimits(func(l lambdapool.Limits) {
+		if l.Burst >= shardCount*schedule.LambdaBurst {
+			select {
+			case grown <- struct{}{}:
+			default:
+			}
+		}
+	})
+	defer stop()
+	select {
+	case <-grown:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the client has not found its %d shards: %w", shardCount, ctx.Err())
+	}
 }
 
 // eachIsUsed looks into the log for calls on every shard.
