@@ -378,7 +378,7 @@ func TestDeathBesideOtherInvocations(t *testing.T) {
 	pending := map[string]string{}
 	gate := filepath.Join(t.TempDir(), "gate")
 	for i := range together {
-		req := request(t, lambdapool.DefaultRegistry, "test.gathered", gathering{gate, together, false}, gathering{gate, together, i == 0}, gathering{gate, 0, false})
+		req := request(t, lambdapool.DefaultRegistry, "test.gathered", gathering{Path: gate, Want: together}, gathering{Path: gate, Die: i == 0, Outlive: true}, gathering{Path: gate})
 		req.Parallel = 1
 		pending[p.send(encode(t, req))] = "asked"
 	}
@@ -398,16 +398,22 @@ func TestDeathBesideOtherInvocations(t *testing.T) {
 	}
 }
 
-// A gathering is an item that goes on when as many have come.
+// A gathering is an item that goes on when as many have come. One of them may end the process; others
+// go on when that has happened, so that none is done before it.
 type gathering struct {
-	Path string
-	Want int
-	Die  bool
+	Path    string
+	Want    int
+	Die     bool
+	Outlive bool
 }
 
 func init() {
 	lambdapool.Register("test.gathered", func(ctx context.Context, g gathering) (int, error) {
+		self, grave := strconv.Itoa(os.Getpid()), g.Path+".died"
 		if g.Die {
+			if err := os.WriteFile(grave, []byte(self), 0o600); err != nil {
+				return 0, err
+			}
 			os.Exit(9)
 		}
 		if err := noteRun(deed{Runs: g.Path}); err != nil {
@@ -415,8 +421,12 @@ func init() {
 		}
 		for {
 			data, err := os.ReadFile(g.Path)
-			if err != nil || bytes.Count(data, []byte{'\n'}) >= g.Want {
-				return 1, err
+			if err != nil {
+				return 0, err
+			}
+			died, _ := os.ReadFile(grave) // not there yet
+			if outlived := len(died) > 0 && string(died) != self; bytes.Count(data, []byte{'\n'}) >= g.Want && (outlived || !g.Outlive) {
+				return 1, nil
 			}
 			select {
 			case <-time.After(time.Millisecond):
