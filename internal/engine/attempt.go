@@ -117,6 +117,7 @@ func (e *Executor) received(inv *invocation, response *driver.Response, err erro
 	default:
 		c.finish(replies[0].Value, replies[0].Own, nil)
 	}
+	inv.reply[0] = Reply{} // it may be large, and who keeps the context of a function keeps the invocation
 	return next{verdict: schedule.Admitted}
 }
 
