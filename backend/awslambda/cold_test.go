@@ -122,7 +122,7 @@ func TestCold(t *testing.T) {
 			_, err := lambdapool.Collect(ctx, futures...)
 			return err
 		}},
-		{"Map", mapIdeal(coldItem), 1.24, mapOf(coldItem)},
+		{"Map", mapIdeal(coldItem), 1.12, mapOf(coldItem)},
 		{"Map of short items", mapIdeal(time.Millisecond), 1.1, mapOf(time.Millisecond)},
 		{"Map of long items", mapIdeal(100 * time.Millisecond), 1.05, mapOf(100 * time.Millisecond)},
 	} {

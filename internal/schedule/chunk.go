@@ -20,6 +20,9 @@ const (
 	// balance is how many chunks each worker should still get when the end of
 	// the input is near: then the last ones are short and end together.
 	balance = 2
+	// lastOverheads is how many overheads long the last chunks may be, which share out all that is left. A shorter end costs
+	// a round of overheads more; this is what it may cost if these items take longer than all before.
+	lastOverheads = 4
 	// memory is the weight of what was known before, per observed invocation.
 	chunkMemory = 0.7
 	// granules is how many times what the platform rounds up to an invocation should run: with 10,
@@ -70,6 +73,18 @@ type Chunker struct {
 	reply    float64 // bytes of result for each item
 	largest  float64 // bytes, the largest result lately
 	procs    int     // items that an agent runs at once
+	known    int     // items seen
+	differ   float64 // how far invocations' items are from item, as a share of it
+
+	batch batch
+}
+
+// A batch is a round of equal chunks, one for each worker. Were each a share of what is left when it is formed, they would
+// shrink within a round already, and it would take more rounds to the end.
+type batch struct {
+	workers int
+	left    int     // chunks
+	items   float64 // of each
 }
 
 // NewChunker returns a Chunker that knows nothing yet.
@@ -121,6 +136,8 @@ func (c *Chunker) learn(n int, run time.Duration, procs, reply int) {
 	if !c.seen {
 		c.item, c.reply, c.seen = item, bytes, true
 	}
+	c.known += n
+	c.differ = blend(c.differ, math.Abs(item-c.item)/max(c.item, 1e-9))
 	c.item = blend(c.item, item)
 	c.reply = blend(c.reply, bytes)
 	c.procs = procs
@@ -177,17 +194,32 @@ func (c *Chunker) Size(b Backlog) int {
 
 // share is what one worker may take of an input whose end is known, so that
 // all end together. As long as the overhead takes longer than the items, one
-// round for all is best; then chunks shrink as the end comes near. Where the
+// round for all is best; then chunks shrink from round to round as the end comes near. Where the
 // platform rounds up they do not shrink below what is charged anyway, unless
 // workers would have nothing to do: money is saved, and no time is lost.
 func (c *Chunker) share(b Backlog, item float64) float64 {
-	workers := float64(max(b.Workers, 1))
-	round := math.Ceil(float64(b.Remaining+b.Flying) / workers)
+	workers := max(b.Workers, 1)
+	round := math.Ceil(float64(b.Remaining+b.Flying) / float64(workers))
 	if round*item <= c.overhead {
 		return round
 	}
+	if c.batch.left--; c.batch.left < 0 || c.batch.workers != workers {
+		c.batch = batch{workers, workers - 1, c.deal(float64(b.Remaining), float64(workers), item)}
+	}
 	least := min(max(c.overhead/item, c.granule(item)), round)
-	return max(math.Ceil(float64(b.Remaining)/(workers*balance)), math.Floor(least))
+	return max(math.Ceil(c.batch.items), math.Floor(least))
+}
+
+// deal returns how many of the remaining items each worker gets in the next round: a part, or all if that round would end
+// about as evenly as a shorter one after it. Then the overhead of that one is saved.
+func (c *Chunker) deal(remaining, workers, item float64) float64 {
+	const apart = 2 // usual differences, between the first and the last to end
+	all := remaining / workers
+	time := all * item
+	if float64(c.known) >= remaining && time <= lastOverheads*c.overhead && apart*c.differ*time <= c.overhead {
+		return all
+	}
+	return all / balance
 }
 
 // granule is how many items fill what the platform charges at least.
