@@ -17,6 +17,15 @@ type bounds struct {
 	deadline time.Time // zero: none before the parent's
 	up       node      // to the parent
 	first    *node     // who follows; guarded by mu of the Context
+	own      own       // what own of the Context points to: most backends wait for an attempt
+}
+
+// room is where own of the Context lies. It is asked for once.
+func (b *bounds) room() *own {
+	if b == nil {
+		return new(own)
+	}
+	return &b.own
 }
 
 // Start begins a context below parent, which ends at deadline at the latest. A zero deadline is none.

@@ -126,10 +126,10 @@ func (c *Context) made() *own {
 	if o != nil {
 		return o
 	}
-	o = new(own)
+	o = c.bounds.room()
 	switch {
 	case c.over.Load():
-		o = stopped(c.parent, context.Canceled, context.Canceled)
+		*o = stopped(c.parent, context.Canceled, context.Canceled)
 	case c.bounds != nil && !c.bounds.deadline.IsZero():
 		o.Context, o.cancel = context.WithDeadline(c.parent, c.bounds.deadline)
 	default:
@@ -149,7 +149,8 @@ func (c *Context) ended(err, cause error) error {
 	case c.over.Load():
 		return context.Canceled
 	}
-	o := stopped(c.parent, err, cause)
+	o := c.bounds.room()
+	*o = stopped(c.parent, err, cause)
 	c.own.Store(o)
 	return o.Err()
 }
@@ -163,10 +164,9 @@ func (c *Context) noted() bool {
 }
 
 // stopped is a context of package context below parent that has ended with err because of cause.
-func stopped(parent context.Context, err, cause error) *own {
+func stopped(parent context.Context, err, cause error) (o own) {
 	values, end := context.WithCancelCause(context.WithoutCancel(parent))
 	end(cause)
-	o := new(own)
 	o.Context, o.cancel = context.WithCancel(withErr{values, err})
 	return o
 }
