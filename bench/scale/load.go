@@ -24,8 +24,8 @@ var next = lambdapool.Register("bench.scale.next", func(_ context.Context, n int
 var errWrong = errors.New("a result is wrong")
 
 const (
-	workersCalls = 100_000               // of the series of workers
-	each         = 50 * time.Microsecond // of time for a worker's call: 10 workers are as fast as 10,000
+	workersCalls = 1_000_000             // of the series of workers: a hundred for each, where there are most
+	each         = 25 * time.Microsecond // of time for a worker's call: 10 workers are as fast as 10,000, or nearly
 	runItems     = 10_000                // of each of the runs at once
 	warmUp       = 1_000
 )
