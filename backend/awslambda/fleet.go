@@ -120,9 +120,10 @@ func (b *Backend) chooseEvent(ctx context.Context) (*function, func(*driver.Invo
 	if known.router == nil {
 		return &known.functions[0], func(*driver.InvokeError) {}
 	}
-	i := known.router.TakeEvent(time.Now())
+	started := time.Now()
+	i := known.router.TakeEvent(started)
 	return b.function(i), func(e *driver.InvokeError) {
-		known.router.Queued(i, time.Now(), e)
+		known.router.Queued(i, started, time.Now(), e)
 		b.explain(i, e)
 	}
 }

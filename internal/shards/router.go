@@ -47,7 +47,7 @@ func (r *Router) Ended(i int, started, now time.Time, e *driver.InvokeError) {
 	defer r.mu.Unlock()
 	elsewhere := r.set.Done(i, now, result) && throttled
 	if Unusable(e) {
-		elsewhere = r.set.Failed(i, now)
+		elsewhere = r.set.Failed(i, started, now)
 	}
 	note(e, elsewhere)
 }
@@ -60,14 +60,14 @@ func (r *Router) TakeEvent(now time.Time) int {
 }
 
 // Queued is Ended for an event.
-func (r *Router) Queued(i int, now time.Time, e *driver.InvokeError) {
+func (r *Router) Queued(i int, started, now time.Time, e *driver.InvokeError) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case e == nil:
 		r.set.Working(i)
 	case Unusable(e):
-		note(e, r.set.Failed(i, now))
+		note(e, r.set.Failed(i, started, now))
 	}
 }
 

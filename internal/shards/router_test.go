@@ -61,7 +61,7 @@ func TestRouterQueuesEvents(t *testing.T) {
 	r := shards.NewRouter(2, 10, schedule.LambdaLaw())
 	missing := failed(driver.OutcomeNotRun, driver.ErrFunctionNotFound)
 	first := r.TakeEvent(epoch)
-	r.Queued(first, epoch, missing)
+	r.Queued(first, epoch, epoch, missing)
 	if !missing.Elsewhere {
 		t.Error("the other one can queue it")
 	}
@@ -70,15 +70,15 @@ func TestRouterQueuesEvents(t *testing.T) {
 		if i == first {
 			t.Error("sent to the shard that is missing")
 		}
-		r.Queued(i, epoch, nil)
+		r.Queued(i, epoch, epoch, nil)
 	}
 	full := failed(driver.OutcomeNotRun, driver.ErrThrottled)
-	r.Queued(r.TakeEvent(epoch), epoch, full)
+	r.Queued(r.TakeEvent(epoch), epoch, epoch, full)
 	if full.Elsewhere {
 		t.Error("a throttle of an event is retried as any, which goes to the next shard")
 	}
 	if i := r.TakeEvent(at(time.Second)); i == first {
-		r.Queued(i, at(time.Second), nil)
+		r.Queued(i, at(time.Second), at(time.Second), nil)
 	}
 }
 

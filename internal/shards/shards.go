@@ -31,6 +31,7 @@ type Set struct {
 type shard struct {
 	limiter *schedule.Limiter
 	failed  int       // times in a row
+	noticed time.Time // when it was found to have failed last
 	rests   time.Time // until then nothing is sent to it, while another one works
 }
 
@@ -89,11 +90,15 @@ func (s *Set) Done(i int, now time.Time, r schedule.Result) (elsewhere bool) {
 	return free > 0 && 2*free >= work
 }
 
-// Failed says that a shard cannot be invoked: it is missing, may not be called, or does not start. It rests then. The
+// Failed says that a shard cannot be invoked: it is missing, may not be called, or does not start. It rests then. What
+// began before that was known says nothing new: a hundred invocations at once that fail are one failure. The
 // result is whether another shard works, so that the request can be sent there.
-func (s *Set) Failed(i int, now time.Time) (elsewhere bool) {
-	s.shards[i].failed++
-	s.rest(i, now)
+func (s *Set) Failed(i int, began, now time.Time) (elsewhere bool) {
+	if sh := &s.shards[i]; sh.failed == 0 || began.After(sh.noticed) {
+		sh.failed++
+		sh.noticed = now
+		s.rest(i, now)
+	}
 	for j := range s.shards {
 		if s.shards[j].failed == 0 {
 			return true

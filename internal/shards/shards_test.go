@@ -108,7 +108,7 @@ func TestFailedShardRests(t *testing.T) {
 	s := shards.New(2, 100, schedule.LambdaLaw())
 	first := s.Take(epoch)
 	s.Done(first, epoch, schedule.Result{})
-	if !s.Failed(first, epoch) {
+	if !s.Failed(first, epoch, epoch) {
 		t.Fatal("there is another one")
 	}
 	want(t, take(s, 2, 10, at(time.Second-1)), 0, 10)
@@ -123,19 +123,43 @@ func TestFailedShardRests(t *testing.T) {
 	}
 }
 
+// Many invocations at once that a shard fails are one failure of it: it is asked again after a second. Each that looks
+// then and fails is another one.
+func TestFlightThatFailsIsOneFailure(t *testing.T) {
+	s := shards.New(2, 100, schedule.LambdaLaw())
+	want(t, take(s, 2, 40, epoch), 20, 20)
+	for range 20 {
+		s.Done(1, at(10*time.Millisecond), schedule.Result{})
+		s.Failed(1, epoch, at(10*time.Millisecond))
+	}
+	now := at(10 * time.Millisecond)
+	for _, rest := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+		if got := take(s, 2, 1, now.Add(rest-1)); got[1] > 0 {
+			t.Errorf("asked before %v were over", rest)
+		}
+		looks := now.Add(rest)
+		if got := take(s, 2, 1, looks); got[1] != 1 {
+			t.Errorf("not asked after %v", rest)
+		}
+		now = looks.Add(time.Millisecond)
+		s.Done(1, now, schedule.Result{})
+		s.Failed(1, looks, now)
+	}
+}
+
 // When all have failed, the error is that of the pool, and each is asked again in its turn.
 func TestAllFailed(t *testing.T) {
 	s := shards.New(2, 10, schedule.LambdaLaw())
-	if !s.Failed(0, epoch) || s.Failed(1, epoch) {
+	if !s.Failed(0, epoch, epoch) || s.Failed(1, epoch, epoch) {
 		t.Error("the first failure can be sent elsewhere, the last cannot")
 	}
 	now := epoch
 	for range 20 { // it rests for a minute at most
 		i := s.Take(now)
 		s.Done(i, now, schedule.Result{})
-		s.Failed(i, now)
+		s.Failed(i, now, now)
 		now = now.Add(time.Minute)
-		if s.Failed(1-i, now) {
+		if s.Failed(1-i, now, now) {
 			t.Fatal("there is none that works")
 		}
 	}
@@ -151,7 +175,7 @@ func TestEventsGoRound(t *testing.T) {
 		}
 	}
 	next(4)
-	s.Failed(1, epoch)
+	s.Failed(1, epoch, epoch)
 	next(3)
 	want(t, got, 0, 1, 2, 0, 2, 0, 2)
 	s.Working(1)
@@ -159,7 +183,7 @@ func TestEventsGoRound(t *testing.T) {
 	next(3)
 	want(t, got, 0, 1, 2)
 	for i := range 3 {
-		s.Failed(i, epoch)
+		s.Failed(i, epoch, epoch)
 	}
 	got = nil
 	next(3)
