@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/lambdapool/lambdapool/driver"
+	"github.com/lambdapool/lambdapool/internal/contain"
 	"github.com/lambdapool/lambdapool/internal/shards"
 )
 
@@ -47,10 +48,10 @@ func (b *Backend) look(ctx context.Context, cfg aws.Config, o options) {
 	if creds := b.creds; creds != nil {
 		b.looking.Go(func() { _, _ = creds.Retrieve(ctx) }) // the first call finds out what is wrong with them
 	}
-	log := cmp.Or(o.log, slog.Default())
+	log := contain.Logger(cmp.Or(o.log, slog.Default())) // this goroutine is not the program's
 	b.looking.Go(func() {
 		if o.shards == 0 {
-			b.grow(ctx, cfg, o, b.findShards(ctx, cfg, b.target), log)
+			b.grow(ctx, cfg, o, b.findShards(ctx, cfg, b.target, log), log)
 		}
 		close(b.found)
 		if len(b.fleet.Load().functions) > 1 {
@@ -62,7 +63,8 @@ func (b *Backend) look(ctx context.Context, cfg aws.Config, o options) {
 // grow takes up the shards that were found: n of them.
 func (b *Backend) grow(ctx context.Context, cfg aws.Config, o options, n int, log *slog.Logger) {
 	known := b.fleet.Load()
-	more, err := functionsOf(ctx, cfg, b.target, o, 1, n)
+	// Nothing is sent for it. Close ends ctx, which is no fault of the shards that were just found.
+	more, err := functionsOf(context.WithoutCancel(ctx), cfg, b.target, o, 1, n)
 	if err != nil {
 		log.Warn("lambdapool: the shards of a Lambda function cannot be used: it does the work alone",
 			"function", b.target.short(), "shards", n, "error", err, "hint", fmt.Sprintf(hintShards, b.target.short()))

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/lambdapool/lambdapool/internal/contain"
 	"github.com/lambdapool/lambdapool/internal/shards"
 )
 
@@ -51,7 +52,9 @@ func (t target) shard(i int) target {
 	return t
 }
 
-// configuration reads the configuration of a function, once and without retries.
+// configuration reads the configuration of a function, once and without retries. That is done while nobody waits for it: a
+// client of the program's that panics would take the program down, and one that ends its goroutine would leave events
+// waiting for the shards.
 func (b *Backend) configuration(ctx context.Context, cfg aws.Config, t target) (*lambda.GetFunctionConfigurationOutput, error) {
 	client := lambda.NewFromConfig(cfg, func(o *lambda.Options) {
 		o.HTTPClient = asClient{b.transport}
@@ -61,14 +64,20 @@ func (b *Backend) configuration(ctx context.Context, cfg aws.Config, t target) (
 	if t.qualifier != "" {
 		in.Qualifier = &t.qualifier
 	}
-	return client.GetFunctionConfiguration(ctx, in)
+	return contain.Value(ctx, "the HTTP client or a middleware of the aws.Config", nil, func() (*lambda.GetFunctionConfigurationOutput, error) {
+		return client.GetFunctionConfiguration(ctx, in)
+	})
 }
 
 // findShards asks Lambda how many shards the function has. Whatever is not known is one.
-func (b *Backend) findShards(ctx context.Context, cfg aws.Config, t target) int {
+func (b *Backend) findShards(ctx context.Context, cfg aws.Config, t target, log *slog.Logger) int {
 	ctx, cancel := context.WithTimeout(ctx, findWithin)
 	defer cancel()
 	out, err := b.configuration(ctx, cfg, t)
+	if fault, ok := errors.AsType[*contain.FaultError](err); ok {
+		log.Warn("lambdapool: nobody could ask how many shards a Lambda function has: it does the work alone",
+			"function", t.short(), "error", fault)
+	}
 	if err != nil || out.Environment == nil {
 		return 1
 	}
