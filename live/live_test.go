@@ -29,7 +29,12 @@ type state struct {
 	Facts    []struct{ Name, Value, Note string }
 	Runs     []struct{ Func, State, Items, Problem string }
 	Failures []struct{ Func, Text, Items, Example string }
-	Agents   struct{ Rows []struct{ Parts [][4]int64 } }
+	Agents   struct {
+		Rows []struct {
+			Name  string
+			Parts [][4]int64
+		}
+	}
 	Detached []struct{ ID, State string }
 	Notice   string
 }

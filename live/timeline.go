@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lambdapool/lambdapool"
@@ -15,6 +16,7 @@ import (
 const (
 	maxFlights   = 4000  // ended invocations that are drawn
 	maxAgents    = 10000 // that are told apart
+	maxAgentName = 100   // bytes of what each calls itself, which may be anything
 	maxAgentRows = 40
 	drawnSpan    = 2 * time.Minute
 )
@@ -38,14 +40,15 @@ type flight struct {
 
 // add notes an invocation that has ended. Who cannot be told apart is not drawn.
 func (t *timeline) add(r lambdapool.Record, failed bool) {
-	row, known := t.agents[r.Instance]
+	name := r.Instance[:min(len(r.Instance), maxAgentName)]
+	row, known := t.agents[name]
 	if !known {
-		if r.Instance == "" || len(t.agents) >= maxAgents {
+		if name == "" || len(t.agents) >= maxAgents {
 			return
 		}
-		row = int32(len(t.agents))
-		t.agents[r.Instance] = row
-		t.names = append(t.names, r.Instance)
+		name, row = strings.Clone(name), int32(len(t.agents))
+		t.agents[name] = row
+		t.names = append(t.names, name)
 	}
 	f := flight{
 		sent: r.Sent.Sub(t.begun).Milliseconds(), received: r.Received.Sub(t.begun).Milliseconds(),
