@@ -55,3 +55,40 @@ func TestPageKeepsTheBeginningOfNames(t *testing.T) {
 		t.Errorf("an agent of %d bytes, %.20s, %v", len(row.Name), row.Name, row.Parts)
 	}
 }
+
+// A busyError does something else with the pool when it is asked what it says.
+type busyError struct {
+	t    *testing.T
+	pool *lambdapool.Executor
+}
+
+func (e busyError) Error() string {
+	called := make(chan struct{})
+	go func() {
+		defer close(called)
+		if _, err := lambdapool.Call(e.t.Context(), e.pool, half, 2); err != nil {
+			e.t.Error(err)
+		}
+	}()
+	select {
+	case <-called:
+	case <-time.After(5 * time.Second):
+		e.t.Error("no call can be made while an error is asked what it says")
+	}
+	return "the input broke"
+}
+
+// The text of an error may be the program's code, which may need a lock that others hold while they make calls.
+func TestPageAsksErrorsWithoutItsLock(t *testing.T) {
+	page := serve(t)
+	e, err := lambdapool.New(inproc.New(inproc.WithConcurrency(4)), page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for range lambdapool.StreamFrom(t.Context(), e, half, func(yield func(int, error) bool) { yield(0, busyError{t, e}) }) {
+	}
+	if s := last(t, page, events(t, page)); len(s.Runs) != 1 || !strings.Contains(s.Runs[0].Problem, "the input broke") {
+		t.Errorf("runs %+v", s.Runs)
+	}
+}

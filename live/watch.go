@@ -151,29 +151,32 @@ func (w *watch) runEnd(ctx context.Context, event lambdapool.RunEvent, err error
 	if r == nil {
 		return // its beginning was not heard
 	}
-	last := event.Snapshot()
+	last, why := event.Snapshot(), ""
+	if err != nil {
+		why = err.Error()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r.ended, r.last, r.event.Snapshot = time.Now(), last, nil
-	if err != nil {
-		r.err = err.Error()
-	}
+	r.ended, r.last, r.event.Snapshot, r.err = time.Now(), last, nil, why
 }
 
 func (w *watch) callEnd(_ context.Context, fn string, stats lambdapool.CallStats, err error) {
+	var f grouping.Failure
+	if err != nil {
+		f = failureOf(fn, err)
+		f.Attempt, f.RequestID = stats.Attempts, stats.RequestID
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.totals.calls++
-	if err == nil {
-		return
+	if err != nil {
+		w.totals.failed++
+		w.failures.Add(f)
 	}
-	w.totals.failed++
-	f := failureOf(fn, err)
-	f.Attempt, f.RequestID = stats.Attempts, stats.RequestID
-	w.failures.Add(f)
 }
 
-// failureOf is what is kept of an error.
+// failureOf is what is kept of an error. It is called without the lock: the text may be made by the program's code,
+// which may wait for what others do who need it.
 func failureOf(fn string, err error) grouping.Failure {
 	f := grouping.Failure{Func: fn, Text: err.Error()}
 	logs := ""
@@ -190,12 +193,15 @@ func failureOf(fn string, err error) grouping.Failure {
 }
 
 func (w *watch) failed(_ context.Context, fn string, items []*lambdapool.ItemError) {
+	failures := make([]grouping.Failure, len(items))
+	for i, item := range items {
+		failures[i] = failureOf(fn, item.Err)
+		failures[i].Item = item.Index + 1
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.totals.failed += int64(len(items))
-	for _, item := range items {
-		f := failureOf(fn, item.Err)
-		f.Item = item.Index + 1
+	for _, f := range failures {
 		w.failures.Add(f)
 	}
 }
