@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,6 +109,25 @@ func (h *heard) check(want map[string]int) {
 
 // atOnce is WithObserver for observers of this module.
 func atOnce(o *lambdapool.Observer) lambdapool.Option { return quick.Observe(o).(lambdapool.Option) }
+
+// An observer that returns no context leaves that of those before as it is, also in place.
+func TestObserverWithoutAContext(t *testing.T) {
+	t.Parallel()
+	var ended atomic.Int32
+	observer := &lambdapool.Observer{
+		CallStart:       func(context.Context, string) context.Context { return nil },
+		InvocationStart: func(context.Context, lambdapool.Record) context.Context { return nil },
+		InvocationEnd: func(ctx context.Context, _ lambdapool.Record, _ error) {
+			if ended.Add(1); ctx == nil || ctx.Value(heardKey("program")) == nil {
+				t.Errorf("an invocation ends with the context %v", ctx)
+			}
+		},
+	}
+	e := pool(t, atOnce(observer))
+	if _, err := lambdapool.Call(context.WithValue(t.Context(), heardKey("program"), true), e, double, 4); err != nil || ended.Load() != 1 {
+		t.Errorf("%v, and %d invocations ended", err, ended.Load())
+	}
+}
 
 func TestObserver(t *testing.T) {
 	t.Parallel()

@@ -229,7 +229,11 @@ func (inv *invocation) begins() {
 	inv.describe()
 	for _, o := range a.observers {
 		if o.InvocationStart != nil && o.Quick {
-			a.e.quickly(o, a.name, "InvocationStart", func() { inv.heard = o.InvocationStart(inv.heard, *inv.record) })
+			a.e.quickly(o, a.name, "InvocationStart", func() {
+				if next := o.InvocationStart(inv.heard, *inv.record); next != nil {
+					inv.heard = next
+				}
+			})
 		} else if o.InvocationStart != nil {
 			known := *inv.record
 			a.begins(&inv.heard, &inv.trace, o, "InvocationStart", func(ctx context.Context) context.Context { return o.InvocationStart(ctx, known) })
