@@ -64,11 +64,13 @@ func (l *Limiter) Limit() int { return int(l.slots.value) }
 func (l *Limiter) Resize(slots int) { l.slots.resize(float64(max(slots, 1))) }
 
 // Extend has the platform follow another law from now on: more of it became known. What has started counts, and what
-// refusals have taught stays. What the new law allows more than the old one may start at once.
+// refusals have taught stays. What the new law allows more than the old one may start at once, and what it allows less
+// may not any more.
 func (l *Limiter) Extend(now time.Time, law Law) {
 	t := l.elapsed(now)
+	allowed := l.rate.perEnv * l.ramp.allowance(t)
 	l.ramp.extend(t, law)
-	l.rate.extend(t, law, &l.ramp)
+	l.rate.extend(t, law, &l.ramp, allowed)
 }
 
 // Throttled reports whether the platform's last refusal is so recent that the

@@ -129,10 +129,17 @@ func newPacer(law Law) pacer {
 	return p
 }
 
-// extend has another law hold from t on, which r follows already.
-func (p *pacer) extend(t time.Duration, law Law, r *ramp) {
+// extend has another law hold from t on, which r follows already. allowed is what the law before allowed at t. Where
+// that was more, what was found beyond it counts no more.
+func (p *pacer) extend(t time.Duration, law Law, r *ramp, allowed float64) {
 	if p.perEnv == 0 || law.Rate == 0 {
 		*p = newPacer(law)
+		return
+	}
+	if law.Rate*r.allowance(t) < allowed {
+		left := p.tokens
+		*p = newPacer(law)
+		p.tokens, p.filled = min(p.tokens, left), t
 		return
 	}
 	had := p.value
