@@ -8,7 +8,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/backend/awslambda"
@@ -96,5 +99,34 @@ func TestCloseWhenShardsAreFound(t *testing.T) {
 	closes.Wait()
 	if b.Limits().Burst != 3*schedule.LambdaBurst || out.String() != "" {
 		t.Errorf("limits %+v, logged: %s", b.Limits(), out.String())
+	}
+}
+
+// Neither does one that fails while the guard reads the function's timeout: the longest counts then.
+func TestFaultyClientOfTheGuard(t *testing.T) {
+	for name, fault := range map[string]func(){"panics": func() { panic("no look-ups here") }, "ends its goroutine": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, err := awslambda.New(t.Context(), "algorithms", awslambda.WithShards(1), awslambda.WithConfig(aws.Config{
+					Region: "eu-central-1", BaseEndpoint: aws.String("http://lambda.example.com"),
+					HTTPClient: clientFunc(func(r *http.Request) (*http.Response, error) {
+						if r.Method == http.MethodGet {
+							fault()
+						}
+						select {
+						case <-r.Context().Done():
+							return nil, r.Context().Err()
+						case <-time.After(10 * time.Minute):
+						}
+						return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`"reply"`)), Request: r}, nil
+					}),
+				}), awslambda.WithStaticCredentials("AKID", secretKey, ""))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer b.Close()
+				invoke(t, b, 1)
+			})
+		})
 	}
 }

@@ -185,11 +185,7 @@ func (b *Backend) functionTimeout(life context.Context, cfg aws.Config) func() t
 		ctx, cancel := context.WithTimeout(life, lookupTimeout)
 		defer cancel()
 		client := lambda.NewFromConfig(cfg, func(o *lambda.Options) { o.HTTPClient = asClient{b.transport} })
-		in := &lambda.GetFunctionConfigurationInput{FunctionName: &b.target.name}
-		if b.target.qualifier != "" {
-			in.Qualifier = &b.target.qualifier
-		}
-		out, err := client.GetFunctionConfiguration(ctx, in)
+		out, err := configurationOf(ctx, client, b.target)
 		if err != nil || out.Timeout == nil || *out.Timeout <= 0 {
 			return maxFunctionTimeout
 		}

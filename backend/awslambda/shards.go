@@ -52,14 +52,19 @@ func (t target) shard(i int) target {
 	return t
 }
 
-// configuration reads the configuration of a function, once and without retries. That is done while nobody waits for it: a
-// client of the program's that panics would take the program down, and one that ends its goroutine would leave events
-// waiting for the shards.
+// configuration reads the configuration of a function, once and without retries.
 func (b *Backend) configuration(ctx context.Context, cfg aws.Config, t target) (*lambda.GetFunctionConfigurationOutput, error) {
 	client := lambda.NewFromConfig(cfg, func(o *lambda.Options) {
 		o.HTTPClient = asClient{b.transport}
 		o.Retryer = aws.NopRetryer{}
 	})
+	return configurationOf(ctx, client, t)
+}
+
+// configurationOf has client read the configuration of a function. That is done on goroutines of the backend's: an HTTP
+// client of the program's that panics would take the program down, and one that ends its goroutine would leave others
+// waiting.
+func configurationOf(ctx context.Context, client *lambda.Client, t target) (*lambda.GetFunctionConfigurationOutput, error) {
 	in := &lambda.GetFunctionConfigurationInput{FunctionName: &t.name}
 	if t.qualifier != "" {
 		in.Qualifier = &t.qualifier
