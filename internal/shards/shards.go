@@ -92,7 +92,7 @@ func (s *Set) Done(i int, now time.Time, r schedule.Result) (elsewhere bool) {
 
 // Failed says that a shard cannot be invoked: it is missing, may not be called, or does not start. It rests then. What
 // began before that was known says nothing new: a hundred invocations at once that fail are one failure. The
-// result is whether another shard works, so that the request can be sent there.
+// result is whether another shard works, or has rested, so that the request can be sent there.
 func (s *Set) Failed(i int, began, now time.Time) (elsewhere bool) {
 	if sh := &s.shards[i]; sh.failed == 0 || began.After(sh.noticed) {
 		sh.failed++
@@ -100,7 +100,7 @@ func (s *Set) Failed(i int, began, now time.Time) (elsewhere bool) {
 		s.rest(i, now)
 	}
 	for j := range s.shards {
-		if s.shards[j].failed == 0 {
+		if j != i && !s.shards[j].resting(now) {
 			return true
 		}
 	}

@@ -158,10 +158,31 @@ func TestAllFailed(t *testing.T) {
 		i := s.Take(now)
 		s.Done(i, now, schedule.Result{})
 		s.Failed(i, now, now)
-		now = now.Add(time.Minute)
 		if s.Failed(1-i, now, now) {
 			t.Fatal("there is none that works")
 		}
+		now = now.Add(time.Minute)
+	}
+}
+
+// A shard whose rest is over may work again, although no load has come to find out: a request that another fails goes there.
+func TestFailedLongAgo(t *testing.T) {
+	s := shards.New(2, 10, schedule.LambdaLaw())
+	s.Failed(0, epoch, epoch)
+	s.Failed(1, epoch, epoch)
+	s.Done(s.Take(at(time.Hour)), at(time.Hour), admitted(at(time.Hour))) // the first works again
+	now := at(2 * time.Hour)
+	i := s.Take(now)
+	s.Done(i, now, schedule.Result{})
+	if i != 0 || !s.Failed(0, now, now) {
+		t.Error("the second was not asked for two hours, and counts as failed")
+	}
+	if i := s.Take(now); i != 1 {
+		t.Errorf("then shard %d is asked", i)
+	}
+	alone := shards.New(1, 10, schedule.LambdaLaw())
+	if alone.Failed(0, epoch, epoch) || alone.Failed(0, epoch, at(time.Hour)) { // an answer that came late
+		t.Error("there is no other one")
 	}
 }
 
