@@ -79,7 +79,7 @@
 // A request's way, and the file for each step: aws-lambda-go, or http.go behind HTTP, brings the
 // payload. serve.go writes it down for a successor where the agent is isolated. handler.go
 // decodes it, compares the function's fingerprint, and has store.go fetch what was too large to be
-// carried. run.go runs the items and answers for those that do not end in time, by the clock
+// carried. run.go runs the items on workers (worker.go) and answers for those that do not end in time, by the clock
 // of deadline.go. failure.go turns errors and panics into what travels. reply.go makes the
 // results fit into an answer. detached.go is for requests whose answer nobody waits for: it claims
 // them and records their results.

@@ -62,6 +62,7 @@ type run struct {
 	only struct { // of a single item: most invocations have no more
 		states  [1]itemState
 		replies [1]codec.ItemReply
+		worker  worker
 	}
 }
 
@@ -101,8 +102,7 @@ func (h *Handler) runItems(ctx context.Context, fn *registry.Function, req *code
 		parallel = req.Parallel
 	}
 	for range min(parallel, n) {
-		h.running.add()
-		go r.work()
+		r.replace()
 	}
 	var aside <-chan time.Time
 	if req.Last && req.Parallel == 0 && !end.IsZero() {
@@ -167,29 +167,6 @@ func (r *run) begin(i int) int {
 	r.states[i] = itemBegun
 	r.record.begin(i)
 	return i
-}
-
-// work runs items until there are none to begin. A function that ends its goroutine
-// by runtime.Goexit ends this one; another takes over.
-func (r *run) work() {
-	defer r.h.running.done()
-	finished := false
-	defer func() {
-		if !finished {
-			r.replace()
-		}
-	}()
-	now := time.Now()
-	for i := r.take(now); i >= 0; i = r.take(now) {
-		now = r.call(i, now)
-	}
-	finished = true
-}
-
-// replace starts a worker.
-func (r *run) replace() {
-	r.h.running.add()
-	go r.work()
 }
 
 // take begins the next item and returns it, or -1 if no item is to be begun by this worker any
@@ -266,57 +243,4 @@ func (r *run) finish(i int, reply codec.ItemReply) {
 	if r.left--; r.left == 0 {
 		r.wake()
 	}
-}
-
-// call runs the function for item i, settles it, whatever the function does, and returns when
-// that was.
-func (r *run) call(i int, began time.Time) (ended time.Time) {
-	var ctx context.Context = &r.ctx
-	if len(r.items) > 1 { // a single item's context is the run's, which ends with it
-		item := &itemContext{run: r, index: i}
-		item.Start(&r.ctx)
-		defer func() { item.EndAt(ended) }()
-		ctx = item
-	}
-	var reply codec.ItemReply
-	returned := false
-	defer func() {
-		if value := recover(); value != nil {
-			reply.Err = panicked(r.h.registry, value, panicStack())
-		} else if !returned {
-			reply.Err = exited()
-		}
-		ended = time.Now()
-		reply.Run = ended.Sub(began)
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.states[i] == itemDone { // answered for
-			r.h.abandoned.Add(-1)
-			return
-		}
-		r.record.end(i, &reply)
-		r.settle(i, reply, ended)
-	}()
-	value, err := r.fn.Call(ctx, r.items[i])
-	reply = r.outcome(ctx, i, value, err)
-	returned = true
-	return ended
-}
-
-// outcome turns what the function returned for item i into its reply.
-func (r *run) outcome(ctx context.Context, i int, value []byte, err error) codec.ItemReply {
-	switch e := err.(type) {
-	case nil:
-		return codec.ItemReply{Value: value}
-	case *codec.DecodeError:
-		return codec.ItemReply{Err: &codec.Error{Kind: codec.KindBadRequest, Message: clip(e.Error(), maxMessage)}}
-	case *codec.EncodeError:
-		return codec.ItemReply{Err: &codec.Error{Kind: codec.KindEncode, Message: clip(e.Error(), maxMessage)}}
-	}
-	failed := failure(r.h.registry, err)
-	if outOfTime(ctx, err) {
-		failed.Kind = codec.KindTimeout
-		r.timedOut(i, failed)
-	}
-	return codec.ItemReply{Err: failed}
 }

@@ -40,9 +40,10 @@ var wayOfAnItem = []step{
 	{"agent/handler.go", "Invoke", "invoke"},
 	{"agent/handler.go", "invoke", "reply"},
 	{"agent/handler.go", "reply", "runItems"},
-	{"agent/run.go", "runItems", "work"},
-	{"agent/run.go", "work", "call"},
-	{"agent/run.go", "call", "Call"},
+	{"agent/run.go", "runItems", "replace"},
+	{"agent/worker.go", "replace", "work"},
+	{"agent/worker.go", "work", "call"},
+	{"agent/worker.go", "call", "Call"},
 	{"internal/registry/function.go", "Call", "call"}, // the user's function
 
 	{"internal/engine/attempt.go", "attempt", "received"},

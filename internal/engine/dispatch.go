@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/lambdapool/lambdapool/internal/schedule"
+	"github.com/lambdapool/lambdapool/internal/stack"
 )
 
 // dispatch starts workers while there is something to send and room for it.
@@ -163,6 +164,7 @@ func without(flights []*invocation, inv *invocation) []*invocation {
 
 // work runs invocations until there are none left for it.
 func (e *Executor) work(inv *invocation) {
+	stack.Grow8()
 	for inv != nil {
 		if e.inline != nil {
 			e.inline.Lock() // an item sent again, in its turn
