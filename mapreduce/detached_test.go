@@ -21,6 +21,7 @@ import (
 
 // What is started is there for everybody who attaches, pieces go with success, and all else with the runs.
 func TestDetachedRuns(t *testing.T) {
+	t.Parallel()
 	pools(t, func(t *testing.T, pool *lambdapool.Executor) {
 		texts := textsOf(3, 8, 200, 60)
 		want := countHere(texts)
@@ -71,6 +72,7 @@ func TestDetachedRuns(t *testing.T) {
 }
 
 func TestDetachedObjects(t *testing.T) {
+	t.Parallel()
 	pools(t, func(t *testing.T, pool *lambdapool.Executor) {
 		texts := textsOf(4, 6, 200, 60)
 		if err := count.Start(t.Context(), pool, "words", source(texts), mapreduce.Partitions(3)); err != nil {
@@ -101,6 +103,7 @@ func TestDetachedObjects(t *testing.T) {
 
 // What failed says so to everybody, and leaves its pieces with the run: they go with it.
 func TestDetachedRunsThatFail(t *testing.T) {
+	t.Parallel()
 	pools(t, func(t *testing.T, pool *lambdapool.Executor) {
 		texts := textsOf(1, 5, 100, 50)
 		texts[3].Fail = "no such text"

@@ -37,6 +37,7 @@ func fragments(n, length int) (all []fragment, text string) {
 
 // The result is that of a loop: in order, nothing lost and nothing twice.
 func TestFold(t *testing.T) {
+	t.Parallel()
 	pools(t, func(t *testing.T, pool *lambdapool.Executor) {
 		for _, test := range []struct{ n, length, batch int }{
 			{1, 1, 1}, {1, 5000, 1}, {5, 1, 10}, {33, 1, 1}, {40, 2000, 1}, {1500, 30, 1}, // three levels, within the client and in the store
@@ -69,6 +70,7 @@ func TestFold(t *testing.T) {
 
 // All levels of the tree have one journal: what ended is not run again.
 func TestAFoldGoesOn(t *testing.T) {
+	t.Parallel()
 	pools(t, func(t *testing.T, pool *lambdapool.Executor) {
 		inputs, want := fragments(40, 100)
 		dir, skipped := t.TempDir(), map[string]int{}

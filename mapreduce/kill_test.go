@@ -160,9 +160,11 @@ func (c client) start(t *testing.T) (kill func(), says *bufio.Scanner) {
 
 // A client that is killed with kill -9, wherever it is, is started again and goes on with what there is.
 func TestKilledClients(t *testing.T) {
+	t.Parallel()
 	for _, detached := range []bool{false, true} {
 		for _, stop := range []string{"mapping", "mapped", "reducing"} {
 			t.Run(fmt.Sprintf("%s/detached=%t", stop, detached), func(t *testing.T) {
+				t.Parallel()
 				dir := t.TempDir()
 				kill, says := client{dir, detached, stop}.start(t)
 				if !says.Scan() || says.Text() != "stop" {

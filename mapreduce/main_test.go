@@ -115,6 +115,7 @@ func pools(t *testing.T, test func(t *testing.T, pool *lambdapool.Executor)) {
 	on := func(open func() (lambdapool.Backend, error)) func(t *testing.T) {
 		return func(t *testing.T) {
 			t.Helper()
+			t.Parallel()
 			b, err := open()
 			if err != nil {
 				t.Fatal(err)

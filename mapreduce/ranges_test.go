@@ -27,6 +27,7 @@ var sorted = mapreduce.Register("mapreduce-test-sorted", func(_ context.Context,
 
 // Whatever the inputs and the partitions are: the objects, one after another, are what sorting in memory makes.
 func TestObjectsOfRangesAreSorted(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	pools(t, func(t *testing.T, pool *lambdapool.Executor) {

@@ -24,6 +24,7 @@ import (
 
 // Whatever the inputs are, how they are divided and what goes wrong: the counts are those of a map in memory.
 func TestCountsAreThoseOfAMap(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	pools(t, func(t *testing.T, pool *lambdapool.Executor) {
@@ -58,6 +59,7 @@ func TestCountsAreThoseOfAMap(t *testing.T) {
 
 // A run that an item fails ends with its error, and leaves nothing.
 func TestFailures(t *testing.T) {
+	t.Parallel()
 	pools(t, func(t *testing.T, pool *lambdapool.Executor) {
 		texts := textsOf(1, 5, 100, 50)
 		texts[3].Fail = "no such text"
@@ -87,6 +89,7 @@ func TestFailures(t *testing.T) {
 
 // What a source says ends the run, and so do a break and the context's end.
 func TestRunsThatAreCutShort(t *testing.T) {
+	t.Parallel()
 	pools(t, func(t *testing.T, pool *lambdapool.Executor) {
 		errSource := errors.New("the bucket is gone")
 		broken := func(yield func(text, error) bool) {
@@ -114,6 +117,7 @@ func TestRunsThatAreCutShort(t *testing.T) {
 
 // A run with a name and a journal goes on at the partition where it was.
 func TestARunGoesOn(t *testing.T) {
+	t.Parallel()
 	pools(t, func(t *testing.T, pool *lambdapool.Executor) {
 		texts, dir := textsOf(1, 5, 300, 50), t.TempDir()
 		opts := func(skipped map[string]int) []mapreduce.Option {
@@ -157,6 +161,7 @@ func TestARunGoesOn(t *testing.T) {
 
 // Results as objects are the same results.
 func TestObjects(t *testing.T) {
+	t.Parallel()
 	pools(t, func(t *testing.T, pool *lambdapool.Executor) {
 		texts := textsOf(1, 5, 300, 50)
 		want := countHere(texts)
