@@ -22,6 +22,7 @@ import (
 	"github.com/lambdapool/lambdapool/agent"
 	_ "github.com/lambdapool/lambdapool/backend/backendtest" // registers the suite's functions for the agents
 	"github.com/lambdapool/lambdapool/backend/local"
+	"github.com/lambdapool/lambdapool/internal/apart"
 	"github.com/lambdapool/lambdapool/internal/noleak"
 )
 
@@ -68,6 +69,7 @@ func TestMain(m *testing.M) {
 		parent()
 	}
 	agent.Main()
+	apart.Waiting(4)
 	noleak.Main(m)
 }
 

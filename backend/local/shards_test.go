@@ -3,6 +3,7 @@ package local_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -12,11 +13,15 @@ import (
 	"github.com/lambdapool/lambdapool/backend/awslambda"
 	"github.com/lambdapool/lambdapool/backend/backendtest"
 	"github.com/lambdapool/lambdapool/backend/local"
+	"github.com/lambdapool/lambdapool/internal/apart"
 )
 
 // The whole suite, on three functions that stand for one.
-// Not parallel: the suite looks for goroutines that were left behind.
+// In its own process: the suite looks for goroutines that were left behind.
 func TestShardsConform(t *testing.T) {
+	if !apart.Here(t) {
+		return
+	}
 	backendtest.Run(t, func(t *testing.T) lambdapool.Backend {
 		return open(t, local.WithShards(3), local.WithConcurrency(2), local.WithMemory(640), local.WithTimeout(8*time.Second))
 	}, backendtest.Isolated(), backendtest.WithoutNested()) // this program does not import backend/awslambda/nest, whose tests run that suite
@@ -66,19 +71,24 @@ func invocations(t *testing.T, b lambdapool.Backend, n int) (ran, refused int) {
 
 // With the law a cold function takes so many at once and no more; several take so many each.
 func TestScalingLawIsPerFunction(t *testing.T) {
+	t.Parallel()
 	for _, shards := range []int{1, 3} {
-		b := open(t, as("handler"), local.WithShards(shards), local.WithScalingLaw(2, 0), local.WithConcurrency(20))
-		if ran, refused := invocations(t, b, 9); ran != 2*shards || refused != 9-2*shards {
-			t.Errorf("%d shards: %d ran and %d were refused, want %d and %d", shards, ran, refused, 2*shards, 9-2*shards)
-		}
-		if ran, _ := invocations(t, b, 2*shards); ran != 2*shards {
-			t.Errorf("%d shards: %d of %d ran in environments that are there", shards, ran, 2*shards)
-		}
+		t.Run(fmt.Sprintf("%d shards", shards), func(t *testing.T) {
+			t.Parallel()
+			b := open(t, as("handler"), local.WithShards(shards), local.WithScalingLaw(2, 0), local.WithConcurrency(20))
+			if ran, refused := invocations(t, b, 9); ran != 2*shards || refused != 9-2*shards {
+				t.Errorf("%d ran and %d were refused, want %d and %d", ran, refused, 2*shards, 9-2*shards)
+			}
+			if ran, _ := invocations(t, b, 2*shards); ran != 2*shards {
+				t.Errorf("%d of %d ran in environments that are there", ran, 2*shards)
+			}
+		})
 	}
 }
 
 // A client that counts on a shard too many loses nothing.
 func TestShardIsMissing(t *testing.T) {
+	t.Parallel()
 	b := open(t, local.WithShards(2), local.WithConcurrency(4))
 	id, secret := b.Credentials()
 	client, err := awslambda.New(t.Context(), b.FunctionName(), awslambda.WithRegion("us-east-1"), awslambda.WithEndpoint(b.Endpoint()),

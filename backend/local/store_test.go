@@ -220,6 +220,7 @@ func TestStoreLeavesNothing(t *testing.T) {
 
 // An invocation carries arguments and results by way of the store, between processes.
 func TestStoreCarriesPayloads(t *testing.T) {
+	t.Parallel()
 	b := open(t)
 	s := b.Store()
 	if s.Threshold() != 0 || b.StoreOption() == "" {
@@ -266,6 +267,7 @@ func TestStoreCarriesPayloads(t *testing.T) {
 }
 
 func TestStoreConformance(t *testing.T) {
+	t.Parallel()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	backendtest.RunStore(t, open(t).Store(), transport)
