@@ -69,6 +69,7 @@ func scenes(n int) []scene {
 // Whatever is killed, a detached run ends as one that nobody disturbs, as far as the platform
 // delivers; no call runs that is recorded, and none twice that must not.
 func TestDetached(t *testing.T) {
+	t.Parallel()
 	for _, s := range scenes(*items) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()

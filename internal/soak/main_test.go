@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/lambdapool/lambdapool/agent"
+	"github.com/lambdapool/lambdapool/internal/apart"
 	"github.com/lambdapool/lambdapool/internal/noleak"
 )
 
@@ -20,5 +21,6 @@ func TestMain(m *testing.M) {
 	if code, played := play(); played {
 		os.Exit(code)
 	}
+	apart.Waiting(4)
 	noleak.Main(m)
 }

@@ -150,7 +150,7 @@ func timeLeft(faults local.Faults) time.Duration {
 	return 5 * time.Minute
 }
 
-// gossip is all that is said about the calls.
+// gossip is all that is said about the calls with one set of faults.
 type gossip struct {
 	failures, logs, output place
 
@@ -166,23 +166,33 @@ func TestNoSecretGetsOut(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	var g gossip
-	for name, faults := range faultsOneByOne() {
-		faults.Seed = *seed
-		g.listen(t, faults, timeLeft(faults))
-		if t.Failed() {
-			t.Fatalf("with faults %s", name)
+	var (
+		mu   sync.Mutex
+		errs []error // of all calls
+		told int     // agents that told of their surroundings
+	)
+	t.Run("faults", func(t *testing.T) {
+		for name, faults := range faultsOneByOne() {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel() // most of the time they wait
+				faults.Seed = *seed
+				var g gossip
+				g.listen(t, faults, timeLeft(faults))
+				mu.Lock()
+				defer mu.Unlock()
+				errs, told = append(errs, g.errs...), told+g.told
+			})
 		}
-	}
+	})
 	for _, kind := range []error{
 		lambdapool.ErrThrottled, lambdapool.ErrTimeout, lambdapool.ErrUnknownOutcome, lambdapool.ErrOutOfMemory,
 		lambdapool.ErrAgentCrashed, lambdapool.ErrVersionMismatch, lambdapool.ErrDecode, lambdapool.ErrBadArguments,
 	} {
-		if !slices.ContainsFunc(g.errs, func(err error) bool { return errors.Is(err, kind) }) {
+		if !slices.ContainsFunc(errs, func(err error) bool { return errors.Is(err, kind) }) {
 			t.Errorf("no call ended in %q: its error was not looked at", kind)
 		}
 	}
-	if g.told == 0 {
+	if told == 0 {
 		t.Error("no agent told its surroundings")
 	}
 }
