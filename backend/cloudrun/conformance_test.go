@@ -11,6 +11,7 @@ import (
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/backend/backendtest"
 	"github.com/lambdapool/lambdapool/backend/cloudrun"
+	"github.com/lambdapool/lambdapool/internal/apart"
 	"github.com/lambdapool/lambdapool/internal/googlelocal"
 	"github.com/lambdapool/lambdapool/internal/runlocal"
 )
@@ -90,8 +91,11 @@ func inAnotherProcess(t *testing.T, timeout string) (service string) {
 	return there.Name
 }
 
-// Not parallel: the suite looks for goroutines that were left behind.
+// In its own process: the suite looks for goroutines that were left behind.
 func TestConformance(t *testing.T) {
+	if !apart.Here(t) {
+		return
+	}
 	name := inAnotherProcess(t, "60s")
 	backendtest.Run(t, func(t *testing.T) lambdapool.Backend {
 		t.Helper()
@@ -110,6 +114,9 @@ func TestConformance(t *testing.T) {
 
 // Agents in containers do what the queue delivers, and record it in the bucket.
 func TestDetached(t *testing.T) {
+	if !apart.Here(t) {
+		return
+	}
 	name := inAnotherProcess(t, "8s") // short enough for a function that is stuck
 	b, err := cloudrun.New(soon(t), name, cloudrun.WithBucket(googlelocal.Bucket), cloudrun.WithQueue(googlelocal.Queue))
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/internal/apart"
 	"github.com/lambdapool/lambdapool/internal/runlocal"
 )
 
@@ -48,6 +49,9 @@ func TestDeaths(t *testing.T) {
 // After a timeout of Cloud Run's own the container lives, and the function runs on beside the next request,
 // whether its container learns of the end of the connection or not.
 func TestRunsOnBesideTheNext(t *testing.T) {
+	if !apart.Here(t) {
+		return
+	}
 	for _, deaf := range []bool{false, true} {
 		c := start(t, runlocal.Options{Deaf: deaf})
 		// The agent believes that it has more time than the service gives.
@@ -78,6 +82,9 @@ func TestRunsOnBesideTheNext(t *testing.T) {
 
 // A token that ends while a run goes on is renewed, and no call fails for it.
 func TestTokensEndDuringARun(t *testing.T) {
+	if !apart.Here(t) {
+		return
+	}
 	c := start(t, runlocal.Options{TokenLife: 62 * time.Second}) // two seconds until the next is due
 	name := c.create(settings{instances: 1, concurrency: 4})
 	c.asInvoker(name)
@@ -97,6 +104,9 @@ func TestTokensEndDuringARun(t *testing.T) {
 
 // With all instances busy a request waits, is refused, and is sent again; nothing runs twice.
 func TestThrottled(t *testing.T) {
+	if !apart.Here(t) {
+		return
+	}
 	c := start(t, runlocal.Options{Wait: 20 * time.Millisecond})
 	name := c.create(settings{instances: 2, concurrency: 1})
 	c.asInvoker(name)
@@ -115,6 +125,9 @@ func TestThrottled(t *testing.T) {
 
 // A start that takes longer than the call's time costs that call; the next finds the container there.
 func TestColdStartBeyondTheDeadline(t *testing.T) {
+	if !apart.Here(t) {
+		return
+	}
 	c := start(t, runlocal.Options{Idle: time.Millisecond})
 	name := c.create(settings{instances: 1, concurrency: 1, env: map[string]string{slowStart: "2s"}})
 	c.asInvoker(name)

@@ -13,6 +13,7 @@ import (
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/backend/cloudrun"
 	"github.com/lambdapool/lambdapool/backend/inproc"
+	"github.com/lambdapool/lambdapool/internal/apart"
 	"github.com/lambdapool/lambdapool/internal/googlelocal"
 	"github.com/lambdapool/lambdapool/splits"
 )
@@ -102,6 +103,9 @@ func TestInputs(t *testing.T) {
 }
 
 func TestOptionsOfInputs(t *testing.T) {
+	if !apart.Here(t) {
+		return
+	}
 	isolate(t)
 	for name, tt := range map[string]struct {
 		bucket string

@@ -14,6 +14,7 @@ import (
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/agent"
 	"github.com/lambdapool/lambdapool/backend/cloudrun"
+	"github.com/lambdapool/lambdapool/internal/apart"
 	"github.com/lambdapool/lambdapool/internal/noleak"
 	"github.com/lambdapool/lambdapool/internal/runlocal"
 )
@@ -32,6 +33,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	apart.Waiting(4)
 	noleak.Main(m)
 }
 
