@@ -28,7 +28,9 @@ const variable = "LAMBDAPOOL_TEST_APART"
 func Here(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(variable) == t.Name() {
-		os.Unsetenv(variable) // the processes that this one starts are others
+		if err := os.Unsetenv(variable); err != nil { // the processes that this one starts are others
+			t.Fatal(err)
+		}
 		return true
 	}
 	t.Parallel()
