@@ -44,7 +44,7 @@ func TestInitWritesAProgramThatRuns(t *testing.T) {
 	s.want(1, "exists already", "init", "demo")
 
 	t.Chdir("demo")
-	goCommand(t, "build", "-o", "demo", ".")
+	goCommand(t, "build", "-ldflags=-s -w", "-o", "demo", ".") // nobody debugs it
 	goCommand(t, "test", "-vet=off", ".")
 	for _, args := range [][]string{{}, {"-on", "local:"}} {
 		out, err := exec.CommandContext(t.Context(), "./demo", append(args, "-n", "100000")...).CombinedOutput()

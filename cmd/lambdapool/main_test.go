@@ -16,15 +16,19 @@ import (
 	"github.com/lambdapool/lambdapool/backend/local"
 	"github.com/lambdapool/lambdapool/deploy"
 	"github.com/lambdapool/lambdapool/deploy/rundeploy"
+	"github.com/lambdapool/lambdapool/internal/buildonce"
 	"github.com/lambdapool/lambdapool/internal/noleak"
 )
 
 func TestMain(m *testing.M) {
+	stop := buildonce.Start()
 	if os.Getenv(asCommand) != "" {
 		main()
 	}
-	noleak.Main(m, // but for idle connections of the SDK's clients, which it never closes
+	code := noleak.Run(m, // but for idle connections of the SDK's clients, which it never closes
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+	stop()
+	os.Exit(code)
 }
 
 // asCommand says, in the environment, that the test binary is to be the command itself.
@@ -108,7 +112,9 @@ func TestFromCodeToCallAndBack(t *testing.T) {
 	s.want(2, "is a JSON string, not an int", "invoke", "demo", "fibonacci", `"x"`)
 	s.want(2, `argument 1: "thirty" is not JSON: an int belongs there (it is func(int) int)`, "invoke", "demo", "fibonacci", "thirty")
 	s.want(0, "memory 512 → 256 MB", "update", "demo", algorithms, "--memory", "256", "--dry-run")
-	s.want(0, "code unchanged\n  memory 512 → 256 MB", "update", "demo", algorithms, "--memory", "256")
+	buildonce.Anew(func() { // the same source is the same code, built again
+		s.want(0, "code unchanged\n  memory 512 → 256 MB", "update", "demo", algorithms, "--memory", "256")
+	})
 	s.want(0, "demo is up to date", "update", "demo", algorithms, "--memory", "256", "--dry-run")
 	s.want(0, "would be changed:\n  code unchanged\n  publish a version", "update", "demo", algorithms, "--publish", "--dry-run")
 	s.want(0, "demo is up to date", "update", "demo", algorithms, "--memory", "256")
