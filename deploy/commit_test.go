@@ -106,7 +106,7 @@ func (c *checkout) commit() string {
 func (c *checkout) client() func() (printed, logged string) {
 	c.t.Helper()
 	program := filepath.Join(c.t.TempDir(), "client")
-	c.run("go", "build", "-buildvcs=true", "-o", program, ".")
+	c.run("go", "build", "-buildvcs=true", "-ldflags=-s -w", "-o", program, ".") // nobody debugs it
 	return func() (string, string) {
 		c.t.Helper()
 		cmd := exec.CommandContext(c.t.Context(), program, c.a.server.Endpoint())
@@ -128,6 +128,7 @@ func (c *checkout) spec() deploy.Spec {
 
 // A client learns that the agents are of another commit, where both sides are certain of theirs.
 func TestClientsOfAnotherCommitAreTold(t *testing.T) {
+	t.Parallel()
 	c := newCheckout(t)
 	first := "example.com/greeter@" + c.run("git", "rev-parse", "HEAD")[:12]
 	account := c.a.client(t)

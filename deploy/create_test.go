@@ -252,6 +252,7 @@ func TestZipIsReproducible(t *testing.T) {
 // Somebody else creates the same function at each step. Whoever comes second takes back
 // nothing that the first one needs.
 func TestRacingCreates(t *testing.T) {
+	t.Parallel()
 	undisturbed := newAccount(t)
 	if _, err := undisturbed.client(t).Create(t.Context(), full(t), deploy.CreateOptions{NoSmoke: true}); err != nil {
 		t.Fatal(err)

@@ -282,7 +282,7 @@ func ExampleSpec_Check() {
 }
 
 func ExampleBuild() {
-	a, err := deploy.Build(context.Background(), "..", "./examples/algorithms", deploy.ARM64)
+	a, err := deploy.Build(context.Background(), "..", "./examples/algorithms", deploy.X8664)
 	if err != nil {
 		fmt.Println(err)
 		return

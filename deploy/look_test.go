@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -253,6 +255,24 @@ func wantInvalid(t *testing.T, what string, err error) {
 	t.Helper()
 	if !errors.Is(err, deploy.ErrInvalid) {
 		t.Errorf("%s: %v; want ErrInvalid", what, err)
+	}
+}
+
+// What is built is for the platform that was asked for, whichever this machine is: there each package has another name.
+func TestBuildIsForAPlatform(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":             "module example.com/other\n",
+		"one_linux_arm64.go": "package linuxarm\n", "one_linux_amd64.go": "package linuxamd\n", "one_darwin.go": "package darwin\n", "one_windows.go": "package windows\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for arch, want := range map[string]string{deploy.ARM64: "is linuxarm, not main", deploy.X8664: "is linuxamd, not main"} {
+		if _, err := deploy.Build(t.Context(), dir, ".", arch); !errors.Is(err, deploy.ErrNotAgent) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want …%s…", arch, err, want)
+		}
 	}
 }
 

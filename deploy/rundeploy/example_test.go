@@ -33,7 +33,7 @@ func onLocal(do func(ctx context.Context, client *rundeploy.Client) error) {
 func tryLocal(ctx context.Context, do func(ctx context.Context, client *rundeploy.Client) error) (err error) {
 	c := &exampleCloud
 	c.once.Do(func() {
-		if c.server, c.err = runlocal.New(runlocal.Options{}); c.err == nil {
+		if c.server, c.err = runlocal.New(runlocal.Options{Grace: time.Millisecond}); c.err == nil {
 			c.key, c.err = c.server.KeyFile(deployer)
 			for _, role := range append(deploying, "roles/artifactregistry.admin", "roles/run.admin", "roles/run.invoker") {
 				c.server.Grant(role, deployer, "")

@@ -10,16 +10,20 @@ import (
 	"time"
 
 	"github.com/lambdapool/lambdapool/deploy/rundeploy"
+	"github.com/lambdapool/lambdapool/internal/buildonce"
 	"github.com/lambdapool/lambdapool/internal/noleak"
 	"github.com/lambdapool/lambdapool/internal/runlocal"
 )
 
 func TestMain(m *testing.M) {
+	stop := buildonce.Start()
 	code := m.Run()
 	if s := exampleCloud.server; s != nil {
 		_ = s.Close()
 	}
-	os.Exit(noleak.After(code))
+	code = noleak.After(code)
+	stop()
+	os.Exit(code)
 }
 
 const (

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -133,7 +134,7 @@ func TestFromCodeToCallAndBackWithoutAnImage(t *testing.T) {
 func TestAutoWithoutAnImage(t *testing.T) {
 	c, open := withBucket(t, nil, sourcing...)
 	spec := fromBucket(t, "")
-	deploy := rundeploy.Auto(spec)
+	deploy := rundeploy.Auto(spec, rundeploy.WithPoll(time.Millisecond))
 	for range 2 {
 		if _, err := deploy(t.Context(), cloudrun.Target{Project: c.Project(), Region: c.Region(), Service: "auto"}); err != nil {
 			t.Fatal(err)
