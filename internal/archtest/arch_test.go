@@ -45,6 +45,7 @@ var rooms = []room{
 	{pattern: "internal/detached", links: []string{"codec", "internal/legible"}},
 	{pattern: "driver", links: contract},
 	{pattern: "internal/once", links: ground},                                        // for backends that send over net/http
+	{pattern: "internal/buildonce", links: []string{"internal/tempdir"}},             // for tests
 	{pattern: "internal/googleapi", links: ground},                                   // for who talks to Google; who must not link it is below
 	{pattern: "internal/runlocal", links: []string{"driver", "codec", "internal/*"}}, // for tests; what it may not know is below
 	{pattern: "internal/googlelocal", links: []string{"driver", "codec", "internal/*"}},

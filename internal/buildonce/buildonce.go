@@ -18,6 +18,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/lambdapool/lambdapool/internal/tempdir"
 )
 
 // What the environment says to the program that is called "go".
@@ -35,38 +37,41 @@ func Start() (stop func()) {
 		}
 		return func() {} // a process of a test: it is "go" there already
 	}
-	dir, err := begin()
+	dir, err := tempdir.Make("buildonce-")
+	if err == nil {
+		err = begin(dir.Path)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "tests build everything anew:", err)
 	}
 	return func() {
-		if err := os.RemoveAll(dir); err != nil {
+		if dir == nil {
+			return
+		}
+		if err := dir.Remove(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}
 }
 
 // begin has this process, and those that it starts, find this program as "go".
-func begin() (dir string, err error) {
+func begin(dir string) error {
 	command, err := exec.LookPath("go")
 	if err != nil {
-		return "", err
+		return err
 	}
 	mod, err := exec.Command(command, "env", "GOMOD").Output() //nolint:gosec,noctx // it is go, and there is no test yet
 	if err != nil {
-		return "", err
+		return err
 	}
 	here, err := os.Executable()
 	if err != nil {
-		return "", err
-	}
-	if dir, err = os.MkdirTemp("", "buildonce-"); err != nil {
-		return "", err
+		return err
 	}
 	if err := os.Symlink(here, filepath.Join(dir, "go")); err != nil {
-		return dir, err
+		return err
 	}
-	return dir, errors.Join(
+	return errors.Join(
 		os.Setenv(realVariable, command), os.Setenv(keepVariable, dir), os.Setenv(rootVariable, filepath.Dir(strings.TrimSpace(string(mod)))),
 		os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")))
 }
@@ -138,7 +143,7 @@ func requestOf(args []string) (r request, ok bool) {
 	env := os.Environ()
 	slices.Sort(env)
 	for _, variable := range env {
-		if strings.HasPrefix(variable, "GO") || strings.HasPrefix(variable, "CGO") {
+		if (strings.HasPrefix(variable, "GO") || strings.HasPrefix(variable, "CGO_")) && !strings.HasPrefix(variable, "GOOGLE_") {
 			write(variable)
 		}
 	}
