@@ -149,6 +149,7 @@
     });
   });
   canvas.style.height = Math.min(Math.max(data.rows * 14, 90), 460) + top + bottom + "px";
+  draw(); // at once: a page that is printed or saved may never get a frame
   new ResizeObserver(redraw).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 })();
