@@ -11,6 +11,7 @@ import (
 )
 
 func TestServicesComeAndGo(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{Grace: time.Second})
 	status, op := c.api(admin, "POST", c.parent()+"/services?serviceId=it&validateOnly=true", map[string]any{"template": template()})
 	if status != 200 || op["done"] != true {
@@ -71,6 +72,7 @@ func TestServicesComeAndGo(t *testing.T) {
 
 // An update that does not start leaves the old revision serving.
 func TestFailedUpdate(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{})
 	url := c.create()
 	c.Grant("roles/artifactregistry.reader", admin, "")
@@ -85,6 +87,7 @@ func TestFailedUpdate(t *testing.T) {
 }
 
 func TestWhatIsRefused(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{})
 	box := func(name string, value any) func(map[string]any, map[string]any) {
 		return func(_, box map[string]any) { box[name] = value }
@@ -130,6 +133,7 @@ func TestWhatIsRefused(t *testing.T) {
 }
 
 func TestRights(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{})
 	url := c.create()
 	service := strings.TrimPrefix(c.parent(), "/v2/") + "/services/it"

@@ -9,6 +9,7 @@ import (
 
 // Google's JSON has enumerations by name or by number; what is answered is the name.
 func TestEnumerationsAreNamesOrNumbers(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{})
 	for _, test := range []struct {
 		in   any
@@ -34,6 +35,7 @@ func TestEnumerationsAreNamesOrNumbers(t *testing.T) {
 }
 
 func TestUtilizationHasALimit(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{})
 	for _, scaling := range []map[string]any{{"concurrencyUtilization": 0.96}, {"cpuUtilization": 0.91}, {"cpuUtilization": -1}} {
 		if status, body := c.api(admin, "POST", c.parent()+"/services?serviceId=it&validateOnly=true", map[string]any{"template": template(set("scaling", scaling))}); status != http.StatusBadRequest {

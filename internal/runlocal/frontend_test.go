@@ -13,6 +13,7 @@ import (
 )
 
 func TestWhoMayInvoke(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{})
 	url := c.create()
 	other := start(t, runlocal.Options{})
@@ -42,6 +43,7 @@ func TestWhoMayInvoke(t *testing.T) {
 
 // What the container gets is the request, without the proof of who has sent it.
 func TestContainerContract(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{})
 	url := c.create()
 	_, body, header := c.invoke(url, "headers")
@@ -67,6 +69,7 @@ func TestContainerContract(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{MaxBody: 1 << 20})
 	url := c.create()
 	for size, want := range map[int]int{1 << 20: 200, 1<<20 + 1: 413} {
@@ -81,6 +84,7 @@ func TestSizes(t *testing.T) {
 
 // A crash and a kill for memory look alike, and another container takes over.
 func TestDeaths(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{})
 	url := c.create(func(_, box map[string]any) {
 		box["resources"] = map[string]any{"limits": map[string]any{"memory": "256Mi"}, "cpuIdle": true}
@@ -101,6 +105,7 @@ func TestDeaths(t *testing.T) {
 
 // With no instance free a request waits, and is refused then.
 func TestBusy(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{Wait: 50 * time.Millisecond})
 	url := c.create(set("maxInstanceRequestConcurrency", 2))
 	ctx, hangUp := context.WithCancel(soon(t))
@@ -128,6 +133,7 @@ func TestBusy(t *testing.T) {
 
 // As many instances as may be, each with as many requests as it takes.
 func TestInstances(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{})
 	url := c.create(set("scaling", map[string]any{"maxInstanceCount": 3}))
 	var mu sync.Mutex
@@ -150,24 +156,29 @@ func TestInstances(t *testing.T) {
 // A timeout kills nobody: the container goes on, beside the next request. It hears of the end of its
 // connection, or not.
 func TestTimeout(t *testing.T) {
+	t.Parallel()
 	for _, deaf := range []bool{false, true} {
-		c := start(t, runlocal.Options{Deaf: deaf})
-		url := c.create(set("timeout", "1s"))
-		_, pid, _ := c.invoke(url, "")
-		status, body, _ := c.invoke(url, "wait 1800ms")
-		if status != http.StatusGatewayTimeout || body != "upstream request timeout" {
-			t.Errorf("HTTP %d %s", status, body)
-		}
-		if status, next, _ := c.invoke(url, ""); status != 200 || next != pid {
-			t.Errorf("the next request: HTTP %d %s, want process %s", status, next, pid)
-		}
-		want := map[bool]string{false: "hung up", true: "waited"}[deaf]
-		eventually(t, want, func() bool { return strings.Contains(c.said(), want) })
+		t.Run(map[bool]string{false: "hears", true: "deaf"}[deaf], func(t *testing.T) {
+			t.Parallel()
+			c := start(t, runlocal.Options{Deaf: deaf})
+			url := c.create(set("timeout", "1s"))
+			_, pid, _ := c.invoke(url, "")
+			status, body, _ := c.invoke(url, "wait 1800ms")
+			if status != http.StatusGatewayTimeout || body != "upstream request timeout" {
+				t.Errorf("HTTP %d %s", status, body)
+			}
+			if status, next, _ := c.invoke(url, ""); status != 200 || next != pid {
+				t.Errorf("the next request: HTTP %d %s, want process %s", status, next, pid)
+			}
+			want := map[bool]string{false: "hung up", true: "waited"}[deaf]
+			eventually(t, want, func() bool { return strings.Contains(c.said(), want) })
+		})
 	}
 }
 
 // A container that does not listen is a 503 for whoever waited for it, and its deployment fails.
 func TestBrokenContainer(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{})
 	failed := c.settled(c.api(admin, "POST", c.parent()+"/services?serviceId=it", map[string]any{"template": template(func(_, box map[string]any) {
 		box["env"] = []any{map[string]any{"name": container, "value": "broken"}}
@@ -183,6 +194,7 @@ func TestBrokenContainer(t *testing.T) {
 
 // An instance that is idle gets SIGTERM.
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{Idle: 10 * time.Millisecond})
 	url := c.create()
 	_, first, _ := c.invoke(url, "")
@@ -190,6 +202,7 @@ func TestIdle(t *testing.T) {
 		t.Fatal(first)
 	}
 	eventually(t, "another process answers", func() bool {
+		time.Sleep(100 * time.Millisecond) // none is idle that is asked all the time
 		_, pid, _ := c.invoke(url, "")
 		return pid != first
 	})

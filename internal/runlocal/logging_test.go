@@ -11,6 +11,7 @@ import (
 
 // What a container prints has a line each, and each request one; the right to read is asked for.
 func TestLogging(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{})
 	name, err := c.Deploy(t.Context(), "demo", map[string]any{"template": template()})
 	if err != nil {

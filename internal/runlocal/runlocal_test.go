@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lambdapool/lambdapool/internal/apart"
 	"github.com/lambdapool/lambdapool/internal/noleak"
 	"github.com/lambdapool/lambdapool/internal/runlocal"
 )
@@ -24,6 +25,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(container) != "" {
 		serve()
 	}
+	apart.Waiting(4)
 	noleak.Main(m)
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lambdapool/lambdapool/internal/apart"
 	"github.com/lambdapool/lambdapool/internal/googlelocal"
 )
 
@@ -59,6 +60,9 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // What runs without an image: the archive of one generation, over nothing else, with a program of its own to start.
 func TestServicesWithoutAnImage(t *testing.T) {
+	if !apart.Here(t) { // see TestAPushedImageRuns
+		return
+	}
 	linuxOnly(t)
 	const (
 		email = "deployer@local-project.iam.gserviceaccount.com"

@@ -10,6 +10,7 @@ import (
 
 // A tag has a URL of its own, whose revision stays; a token for that URL is none for the service.
 func TestTagsHaveURLs(t *testing.T) {
+	t.Parallel()
 	c := start(t, runlocal.Options{})
 	url := c.create()
 	service := func() map[string]any {

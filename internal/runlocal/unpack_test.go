@@ -108,6 +108,7 @@ func seen(t *testing.T, root string) map[string]string {
 }
 
 func TestLayersMakeATree(t *testing.T) {
+	t.Parallel()
 	root, err := spread(
 		t, func(*tree) {},
 		layer{
@@ -148,6 +149,7 @@ func TestLayersMakeATree(t *testing.T) {
 
 // What would be made or read outside of the image's directory is refused, whatever way it takes.
 func TestNoLayerLeadsOutOfItsImage(t *testing.T) {
+	t.Parallel()
 	for name, l := range map[string]layer{
 		"a path":                              {{"../out", "file x"}},
 		"a path that comes back":              {{"a/../../root/out", "file x"}},
@@ -176,6 +178,7 @@ func TestNoLayerLeadsOutOfItsImage(t *testing.T) {
 }
 
 func TestImagesThatAreTooLargeAreRefused(t *testing.T) {
+	t.Parallel()
 	files := layer{{"a", "file " + strings.Repeat("x", 1000)}, {"b", "file " + strings.Repeat("x", 1000)}}
 	for name, change := range map[string]func(*tree){
 		"bytes":                func(t *tree) { t.left = 1999 },
@@ -192,6 +195,7 @@ func TestImagesThatAreTooLargeAreRefused(t *testing.T) {
 }
 
 func TestLayersAreCompressedAsTheySay(t *testing.T) {
+	t.Parallel()
 	data := layer{{"a", "file x"}}.tar(t)
 	var zipped, packed bytes.Buffer
 	z := gzip.NewWriter(&zipped)
@@ -231,6 +235,7 @@ func TestLayersAreCompressedAsTheySay(t *testing.T) {
 }
 
 func TestWhatBecomesAnotherKindOfFileIsReplaced(t *testing.T) {
+	t.Parallel()
 	root, err := spread(t, func(*tree) {}, layer{{"a/b", "file x"}}, layer{{"a", "-> c"}, {"c", "file y"}})
 	if got := seen(t, root); err != nil || got["a"] != "-> c" || len(got) != 2 {
 		t.Errorf("%q, %v", got, err)
