@@ -17,6 +17,7 @@ import (
 
 // What a link allows is what was signed: no byte of it can be another one, and nothing can be left out.
 func TestLinksAreExact(t *testing.T) {
+	t.Parallel()
 	s, tr := open(t, serve(t)), transport(t)
 	if err := put(t, s, "a", "there"); err != nil {
 		t.Fatal(err)
@@ -78,6 +79,7 @@ func TestLinksAreExact(t *testing.T) {
 
 // Links and forms are good for nothing after their end, by the store's clock.
 func TestExpired(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	endpoint := serve(t, func(cfg *gcslocal.Config) { cfg.Now = func() time.Time { return now } })
 	s, tr := open(t, endpoint), transport(t)
@@ -112,6 +114,7 @@ func TestExpired(t *testing.T) {
 
 // A machine whose clock is wrong signs links by the store's, as soon as it has heard of it.
 func TestWrongClock(t *testing.T) {
+	t.Parallel()
 	for _, off := range []time.Duration{-3 * time.Hour, 3 * time.Hour} {
 		endpoint := serve(t, func(cfg *gcslocal.Config) { cfg.Now = func() time.Time { return time.Now().Add(off) } })
 		s, tr := open(t, endpoint), transport(t)
@@ -138,6 +141,7 @@ func TestWrongClock(t *testing.T) {
 
 // A form says what is sent with it: nothing of it can be left out, changed or added, and it is for one prefix.
 func TestFormsAreExact(t *testing.T) {
+	t.Parallel()
 	s, tr := open(t, serve(t)), transport(t)
 	if err := put(t, s, "theirs", "theirs"); err != nil {
 		t.Fatal(err)

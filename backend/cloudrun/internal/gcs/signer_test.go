@@ -20,6 +20,7 @@ import (
 
 // Both ways to sign come to the same signature.
 func TestSigners(t *testing.T) {
+	t.Parallel()
 	sum := sha256.Sum256([]byte("data"))
 	for _, signer := range []gcs.Signer{keySigner(t), blobSigner(t)} {
 		signature, err := signer.Sign(t.Context(), []byte("data"))
@@ -30,6 +31,7 @@ func TestSigners(t *testing.T) {
 }
 
 func TestBadKeys(t *testing.T) {
+	t.Parallel()
 	for says, file := range map[string]string{
 		"client_email": `{"type":"service_account"}`,
 		"not the key":  `planted`,
@@ -44,6 +46,7 @@ func TestBadKeys(t *testing.T) {
 
 // Who may not have Google sign hears which right is missing.
 func TestMayNotSign(t *testing.T) {
+	t.Parallel()
 	for status, want := range map[int]struct {
 		kind error
 		hint string

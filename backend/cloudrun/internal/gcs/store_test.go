@@ -50,8 +50,10 @@ func get(t testing.TB, s *gcs.Store, key string) (string, error) {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	for name, signer := range map[string]func(testing.TB) gcs.Signer{"by a key": keySigner, "by Google": blobSigner} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := open(t, serve(t), func(cfg *gcs.Config) { cfg.Signer = signer(t) })
 			backendtest.RunStore(t, s, transport(t))
 			left, err := s.List(t.Context(), "", "")
@@ -63,12 +65,14 @@ func TestConformance(t *testing.T) {
 }
 
 func TestConformanceWithoutForms(t *testing.T) {
+	t.Parallel()
 	s := open(t, serve(t), func(cfg *gcs.Config) { cfg.EachLink = true })
 	backendtest.RunStore(t, s, transport(t))
 }
 
 // Links and forms end with what signs them.
 func TestLinkedUntil(t *testing.T) {
+	t.Parallel()
 	for want, signer := range map[time.Duration]gcs.Signer{7 * 24 * time.Hour: keySigner(t), 12 * time.Hour: blobSigner(t)} {
 		s := open(t, "http://127.0.0.1:1", func(cfg *gcs.Config) { cfg.Signer = signer })
 		until, err := s.LinkedUntil(t.Context())
@@ -84,6 +88,7 @@ func TestLinkedUntil(t *testing.T) {
 
 // What is asked of Google: the token, the prefix and the checksum.
 func TestRequests(t *testing.T) {
+	t.Parallel()
 	var seen []*http.Request
 	endpoint := serve(t, func(cfg *gcslocal.Config) {
 		cfg.Wrap = func(next http.Handler) http.Handler {
@@ -119,6 +124,7 @@ func TestRequests(t *testing.T) {
 
 // A refusal is permanent where another try cannot help, says what to do, and keeps what is secret.
 func TestFailures(t *testing.T) {
+	t.Parallel()
 	for code, tt := range map[string]struct {
 		status    int
 		permanent bool
@@ -161,6 +167,7 @@ func TestFailures(t *testing.T) {
 
 // A page that is not Google's, as a proxy may send it, is not quoted.
 func TestStrangeAnswers(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPut {
 			w.WriteHeader(http.StatusForbidden)
@@ -179,6 +186,7 @@ func TestStrangeAnswers(t *testing.T) {
 
 // An answer that was lost leaves it open whether an object was created.
 func TestCreateWhoseAnswerIsLost(t *testing.T) {
+	t.Parallel()
 	var lose atomic.Bool
 	endpoint := serve(t, func(cfg *gcslocal.Config) {
 		cfg.Wrap = func(next http.Handler) http.Handler {
@@ -210,6 +218,7 @@ func TestCreateWhoseAnswerIsLost(t *testing.T) {
 
 // Bytes that change on their way are noticed, both ways.
 func TestChangedBytes(t *testing.T) {
+	t.Parallel()
 	var change atomic.Bool
 	endpoint := serve(t, func(cfg *gcslocal.Config) {
 		cfg.Wrap = func(next http.Handler) http.Handler {
@@ -243,6 +252,7 @@ func TestChangedBytes(t *testing.T) {
 
 // Keys that an agent has chosen are listed and deleted as they are, and nothing else is.
 func TestStrangeKeys(t *testing.T) {
+	t.Parallel()
 	var dots atomic.Bool
 	s, tr := open(t, serve(t, func(cfg *gcslocal.Config) {
 		cfg.Wrap = func(next http.Handler) http.Handler {
@@ -300,6 +310,7 @@ func TestStrangeKeys(t *testing.T) {
 
 // Many are deleted by one request, whether they are there or not.
 func TestDeleteMany(t *testing.T) {
+	t.Parallel()
 	var requests atomic.Int32
 	s := open(t, serve(t, func(cfg *gcslocal.Config) {
 		cfg.Wrap = func(next http.Handler) http.Handler {
@@ -329,6 +340,7 @@ func TestDeleteMany(t *testing.T) {
 }
 
 func TestBadConfigs(t *testing.T) {
+	t.Parallel()
 	for says, change := range map[string]func(*gcs.Config){
 		"name of a bucket": func(cfg *gcs.Config) { cfg.Bucket = "Upper" },
 		"access tokens":    func(cfg *gcs.Config) { cfg.Tokens = nil },
@@ -353,6 +365,7 @@ func (noTokens) Token() (*oauth2.Token, error) { return nil, errors.New("cannot 
 
 // Without a token nothing is sent, and the error says how to sign in.
 func TestNoToken(t *testing.T) {
+	t.Parallel()
 	s := open(t, "http://127.0.0.1:1", func(cfg *gcs.Config) { cfg.Tokens = noTokens{} })
 	err := put(t, s, "a", "x")
 	var failed *driver.InvokeError

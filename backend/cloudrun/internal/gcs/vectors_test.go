@@ -25,6 +25,7 @@ func (l *listener) Sign(_ context.Context, data []byte) ([]byte, error) {
 // What is signed is what Google's own libraries sign. Source of the hashes:
 // github.com/googleapis/google-cloud-go, storage/internal/test/conformance/v4_signatures.json.
 func TestGooglesVectors(t *testing.T) {
+	t.Parallel()
 	resumable := map[string]string{"X-Goog-Resumable": "start"}
 	for _, tt := range []struct {
 		method, bucket, key string
