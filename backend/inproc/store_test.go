@@ -125,6 +125,7 @@ func TestStoreLinksExpire(t *testing.T) {
 }
 
 func TestStoreConformance(t *testing.T) {
+	t.Parallel()
 	b := inproc.New()
 	defer b.Close()
 	backendtest.RunStore(t, b.Store(), b.Store().(http.RoundTripper)) // as its agents have it
