@@ -8,16 +8,23 @@ import (
 	"github.com/lambdapool/lambdapool/backend/awslambda"
 	"github.com/lambdapool/lambdapool/backend/backendtest"
 	"github.com/lambdapool/lambdapool/backend/httpagent"
+	"github.com/lambdapool/lambdapool/internal/apart"
 	"github.com/lambdapool/lambdapool/internal/s3local"
 )
 
-// Not parallel: the suite looks for goroutines that were left behind.
+// In its own process: the suite looks for goroutines that were left behind.
 func TestConformance(t *testing.T) {
+	if !apart.Here(t) {
+		return
+	}
 	backendtest.Run(t, conforming(), backendtest.WithoutStore(), backendtest.WithoutNested())
 }
 
 // Agents that have no rights read and write in a bucket, by the links of another cloud's client.
 func TestConformanceWithStore(t *testing.T) {
+	if !apart.Here(t) {
+		return
+	}
 	bucket, err := s3local.Open(s3local.Config{Dir: t.TempDir(), Buckets: []string{"payloads"}, AccessKeyID: "id", SecretAccessKey: "secret"})
 	if err != nil {
 		t.Fatal(err)

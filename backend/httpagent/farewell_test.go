@@ -20,6 +20,7 @@ import (
 
 // An agent that ends says so on connections that are idle: a request on its way finds an answer there.
 func TestIdleConnectionsAreSaidFarewell(t *testing.T) {
+	t.Parallel()
 	p := spawn(t)
 	c, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
 	if err != nil {
@@ -54,6 +55,7 @@ func TestIdleConnectionsAreSaidFarewell(t *testing.T) {
 
 // Wherever a farewell meets a request, nothing ran.
 func TestFarewells(t *testing.T) {
+	t.Parallel()
 	const text = "HTTP/1.1 503 Service Unavailable\r\nLambdapool-Agent: 1\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbye"
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -85,6 +87,7 @@ func TestFarewells(t *testing.T) {
 
 // Agents that end and begin again under load cost no call, not even of a function that must not run twice.
 func TestRestartsUnderLoad(t *testing.T) {
+	t.Parallel()
 	p := spawn(t, platform+"=1", "LAMBDAPOOL_ADDRESS="+address(t))
 	e := executor(t, open(t, p.url, httpagent.WithWorkers(8)), lambdapool.WithTimeout(5*time.Minute))
 	var over atomic.Bool

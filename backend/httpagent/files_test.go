@@ -16,6 +16,7 @@ import (
 
 // A process that may open no further file sends nothing, and its user hears what to raise.
 func TestNoFileForAConnection(t *testing.T) {
+	t.Parallel()
 	b := open(t, "http://127.0.0.1:1", httpagent.WithHTTPTransport(func(tr *http.Transport) {
 		tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}

@@ -16,6 +16,7 @@ import (
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/agent"
 	"github.com/lambdapool/lambdapool/backend/httpagent"
+	"github.com/lambdapool/lambdapool/internal/apart"
 	"github.com/lambdapool/lambdapool/internal/noleak"
 )
 
@@ -26,6 +27,11 @@ func TestMain(m *testing.M) {
 		restart()
 	}
 	agent.Main()
+	if err := os.Setenv("LAMBDAPOOL_TOKEN", token); err != nil { // for all tests, so that they can run in parallel
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	apart.Waiting(4)
 	noleak.Main(m)
 }
 
@@ -147,10 +153,9 @@ func (p *process) term() {
 	}
 }
 
-// open makes a backend on url that ends with t.
+// open makes a backend on url that ends with t. Its token is that of TestMain, unless opts give another.
 func open(t *testing.T, url string, opts ...httpagent.Option) *httpagent.Backend {
 	t.Helper()
-	t.Setenv("LAMBDAPOOL_TOKEN", token)
 	b, err := httpagent.New(t.Context(), url, opts...)
 	if err != nil {
 		t.Fatal(err)

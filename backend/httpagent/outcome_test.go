@@ -49,6 +49,7 @@ func fails(t *testing.T, b *httpagent.Backend) *lambdapool.InvokeError {
 }
 
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	const (
 		agent, platform = true, false
 		notRun, unknown = lambdapool.OutcomeNotRun, lambdapool.OutcomeUnknown
@@ -117,6 +118,7 @@ func TestAnswers(t *testing.T) {
 
 // A connection that is lost, or an answer that ends early, leaves open whether the function ran.
 func TestLostAnswers(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
 		"connection lost": func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
@@ -152,6 +154,7 @@ func TestLostAnswers(t *testing.T) {
 }
 
 func TestAnswerTooLong(t *testing.T) {
+	t.Parallel()
 	f := newFake(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Lambdapool-Agent", "1")
 		_, _ = w.Write(make([]byte, 17<<10))
@@ -162,6 +165,7 @@ func TestAnswerTooLong(t *testing.T) {
 }
 
 func TestNobodyThere(t *testing.T) {
+	t.Parallel()
 	f := newFake(t, func(http.ResponseWriter, *http.Request) {})
 	b := open(t, f.URL)
 	f.Close()
@@ -185,6 +189,7 @@ func (s *tokens) Token(_ context.Context, renew bool) (string, error) {
 
 // A token that ends during a run is renewed, and the request sent again: it cannot have run.
 func TestTokenRenewed(t *testing.T) {
+	t.Parallel()
 	var good atomic.Value
 	good.Store("token-0")
 	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {

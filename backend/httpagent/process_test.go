@@ -16,6 +16,7 @@ import (
 
 // SIGTERM refuses what comes, with the mark, and lets what runs end.
 func TestSIGTERM(t *testing.T) {
+	t.Parallel()
 	p := spawn(t)
 	e := executor(t, open(t, p.url))
 	running := lambdapool.Submit(soon(t), e, work, order{"say and wait", 700})
@@ -31,6 +32,7 @@ func TestSIGTERM(t *testing.T) {
 
 // A crash is a lost connection: whether the function ran is not known.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	p := spawn(t)
 	e := executor(t, open(t, p.url))
 	_, err := lambdapool.Call(soon(t), e, work, order{"exit", 3})
@@ -46,6 +48,7 @@ func TestCrash(t *testing.T) {
 // A function that ignores the end of its context would run on beside the next call. The agent ends
 // instead, once nothing else runs; one that returns in time does no harm.
 func TestAbandonedWorkEndsTheAgent(t *testing.T) {
+	t.Parallel()
 	p := spawn(t, "LAMBDAPOOL_TIMEOUT=1s")
 	e := executor(t, open(t, p.url, httpagent.WithTimeout(time.Second)))
 	if _, err := lambdapool.Call(soon(t), e, work, order{"wait", 60_000}); !errors.Is(err, lambdapool.ErrTimeout) {
@@ -65,6 +68,7 @@ func TestAbandonedWorkEndsTheAgent(t *testing.T) {
 
 // More requests at once than the agent takes are refused with the mark, and the executor sends them again.
 func TestConcurrency(t *testing.T) {
+	t.Parallel()
 	p := spawn(t, "LAMBDAPOOL_CONCURRENCY=2")
 	e := executor(t, open(t, p.url), lambdapool.WithWorkers(8))
 	orders := make([]order, 24)
@@ -118,6 +122,7 @@ func TestToken(t *testing.T) {
 
 // An agent whose environment is wrong says so, all at once, and does not serve.
 func TestWrongEnvironment(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		env  []string
 		want []string
@@ -152,6 +157,7 @@ func TestWrongEnvironment(t *testing.T) {
 
 // PORT alone, as every container has it, makes no agent.
 func TestPortAloneMakesNoAgent(t *testing.T) {
+	t.Parallel()
 	cmd := exec.CommandContext(soon(t), os.Args[0], "-test.run=^$")
 	cmd.Env = append(cmd.Environ(), "PORT=1", "K_SERVICE=client")
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "no tests to run") {
