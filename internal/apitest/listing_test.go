@@ -105,10 +105,29 @@ func listing(t *testing.T) []string {
 	return all
 }
 
-// packages returns the files of export data of all that the module links, and its public packages.
+// packages returns the public packages of the module, and the files of export data of all that they link. Those are there already
+// for the most part, since these tests link them too: to compile the module's other packages here would take long.
 func packages(t *testing.T) (exports map[string]string, public []string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-json=ImportPath,Export,Name", module+"/...")
+	private := regexp.MustCompile(`/(internal|examples|docs|cmd)(/|$)`)
+	for _, pkg := range list(t, module+"/...") {
+		if pkg.Name != "main" && !private.MatchString(pkg.ImportPath) {
+			public = append(public, pkg.ImportPath)
+		}
+	}
+	exports = map[string]string{}
+	for _, pkg := range list(t, append([]string{"-export", "-deps"}, public...)...) {
+		exports[pkg.ImportPath] = pkg.Export
+	}
+	return exports, public
+}
+
+// A listed package is what go list says of one.
+type listed struct{ ImportPath, Export, Name string }
+
+func list(t *testing.T, args ...string) (all []listed) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Export,Name"}, args...)...)
 	cmd.Dir = filepath.Join("..", "..")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -116,20 +135,14 @@ func packages(t *testing.T) (exports map[string]string, public []string) {
 	if err != nil {
 		t.Fatalf("go list: %v\n%s", err, &stderr)
 	}
-	private := regexp.MustCompile(`/(internal|examples|docs|cmd)(/|$)`)
-	exports = map[string]string{}
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
-		var pkg struct{ ImportPath, Export, Name string }
+		var pkg listed
 		if err := dec.Decode(&pkg); errors.Is(err, io.EOF) {
-			return exports, public
+			return all
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		exports[pkg.ImportPath] = pkg.Export
-		if (pkg.ImportPath == module || strings.HasPrefix(pkg.ImportPath, module+"/")) &&
-			pkg.Name != "main" && !private.MatchString(pkg.ImportPath) {
-			public = append(public, pkg.ImportPath)
-		}
+		all = append(all, pkg)
 	}
 }
 
