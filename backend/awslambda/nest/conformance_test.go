@@ -12,7 +12,6 @@ import (
 
 // The suite's calls from calls, by the client for AWS on the embedded Lambda, with a bucket on S3 of our own.
 func TestConformance(t *testing.T) {
-	t.Parallel()
 	lambda := backends["local"](t, local.WithConcurrency(4), local.WithTimeout(5*time.Second)).(*local.Backend) // it ends what nobody waits for when its time is up
 	id, secret := lambda.Credentials()
 	bucket, err := s3local.Open(s3local.Config{Dir: t.TempDir(), Buckets: []string{"payloads"}, AccessKeyID: id, SecretAccessKey: secret})

@@ -16,7 +16,6 @@ import (
 	_ "github.com/lambdapool/lambdapool/backend/awslambda/nest"
 	"github.com/lambdapool/lambdapool/backend/inproc"
 	"github.com/lambdapool/lambdapool/backend/local"
-	"github.com/lambdapool/lambdapool/internal/apart"
 	"github.com/lambdapool/lambdapool/internal/noleak"
 )
 
@@ -27,7 +26,6 @@ var (
 
 func TestMain(m *testing.M) {
 	agent.Main()
-	apart.Waiting(4)
 	noleak.Main(m)
 }
 
@@ -131,7 +129,6 @@ func pool(t *testing.T, b lambdapool.Backend, opts ...lambdapool.Option) *lambda
 // A thousand functions call functions that call functions, on ten workers, while requests are
 // refused, connections break and agents die: each ends, with its value or its function's error.
 func TestThreeLevels(t *testing.T) {
-	t.Parallel()
 	for name, open := range backends {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -176,7 +173,6 @@ func TestThreeLevels(t *testing.T) {
 }
 
 func TestDepth(t *testing.T) {
-	t.Parallel()
 	for name, open := range backends {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -203,7 +199,6 @@ func TestDepth(t *testing.T) {
 
 // What functions call is counted once, wherever they run.
 func TestCosts(t *testing.T) {
-	t.Parallel()
 	for name, open := range backends {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -230,7 +225,6 @@ func TestCosts(t *testing.T) {
 
 // A function whose run has spent its budget cannot call any more.
 func TestBudgetOfTheRunAbove(t *testing.T) {
-	t.Parallel()
 	for name, open := range backends {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -251,7 +245,6 @@ func TestBudgetOfTheRunAbove(t *testing.T) {
 // With a worker for a parent and one for its child there is none for what that calls, whether the
 // executor has no more or the platform.
 func TestNoRoom(t *testing.T) {
-	t.Parallel()
 	for name, e := range map[string]func(*testing.T) *lambdapool.Executor{
 		"workers": func(t *testing.T) *lambdapool.Executor {
 			return pool(t, backends["local"](t), lambdapool.WithWorkers(2))
@@ -275,7 +268,6 @@ func TestNoRoom(t *testing.T) {
 }
 
 func TestOutsideOfAFunction(t *testing.T) {
-	t.Parallel()
 	_, err := lambdapool.FromContext(t.Context())
 	var pool *lambdapool.PoolError
 	if !errors.As(err, &pool) || !errors.Is(err, lambdapool.ErrBadArguments) || pool.Hint == "" {
