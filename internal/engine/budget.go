@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lambdapool/lambdapool/codec"
@@ -153,6 +154,19 @@ func (l *Lane) checkBudget() {
 		l.e.settleIdle()
 		l.e.mu.Unlock()
 	}()
+}
+
+// checkPurse is checkBudget for the other runs that share the budget of one of which an invocation has landed. The next
+// run begins when the last values of this one are there, and those are before what they have cost. e.mu is held.
+func (l *Lane) checkPurse() {
+	if l.purse == nil {
+		return
+	}
+	for _, other := range slices.Collect(l.e.lanes()) {
+		if other != l && other.purse == l.purse {
+			other.checkBudget()
+		}
+	}
 }
 
 // exhausted is the error of a run that cannot pay an invocation of n items. e.mu is held.

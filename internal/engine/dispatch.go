@@ -120,6 +120,7 @@ func (e *Executor) land(inv *invocation, now time.Time) {
 	if l := c.lane(); l != nil {
 		l.tally.flights--
 		l.checkBudget()
+		l.checkPurse()
 	}
 }
 
