@@ -156,14 +156,16 @@ func (l *Lane) checkBudget() {
 	}()
 }
 
-// checkPurse is checkBudget for the other runs that share the budget of one of which an invocation has landed. The next
-// run begins when the last values of this one are there, and those are before what they have cost. e.mu is held.
-func (l *Lane) checkPurse() {
-	if l.purse == nil {
+// checkSharers is checkBudget for the other runs that wait, where c was paid from a budget that others may share: a run after
+// this one, or another one that the same function has made. Such a run may have begun, and been found affordable, when the
+// last values of this one were there, which is before they were paid. e.mu is held.
+func (e *Executor) checkSharers(c *Call) {
+	l := c.lane()
+	if c.caller == nil && e.bound() == (Budget{}) && (l == nil || l.purse == nil) {
 		return
 	}
-	for _, other := range slices.Collect(l.e.lanes()) {
-		if other != l && other.purse == l.purse {
+	for _, other := range slices.Collect(e.lanes()) {
+		if other != l {
 			other.checkBudget()
 		}
 	}

@@ -120,8 +120,8 @@ func (e *Executor) land(inv *invocation, now time.Time) {
 	if l := c.lane(); l != nil {
 		l.tally.flights--
 		l.checkBudget()
-		l.checkPurse()
 	}
+	e.checkSharers(c)
 }
 
 // flying adds to the calls, or items of a run, that are in flight. e.mu is held.
