@@ -3,6 +3,7 @@ package mapreduce_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,4 +68,64 @@ func TestBudgetOfBothPhases(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A straggling backend bills as the metered does. Its last mapper's answer is lost a minute later, whatever its context says, and
+// its duplicate takes the only worker that is left.
+type straggling struct {
+	metered
+
+	mappers int64
+	n       *atomic.Int64
+	hedged  func()
+}
+
+func (b straggling) Limits() lambdapool.Limits {
+	limits := b.metered.Limits()
+	limits.Timeout = time.Minute
+	return limits
+}
+
+func (b straggling) Invoke(ctx context.Context, r *lambdapool.Request) (*lambdapool.Response, error) {
+	switch b.n.Add(1) {
+	case b.mappers:
+		time.Sleep(time.Minute)
+		return nil, errors.New("reset")
+	case b.mappers + 1:
+		b.hedged()
+	}
+	return b.metered.Invoke(ctx, r)
+}
+
+// Reducers that wait for a worker end when a mapper that nobody waits for any more has spent the budget of both phases. They
+// were affordable when they began, and nothing of their own can land.
+func TestBudgetSpentByTheFirstPhaseLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const mappers = 8
+		var pool *lambdapool.Executor
+		hedged := func() {
+			if err := pool.SetWorkers(1); err != nil { // the straggler has it
+				t.Error(err)
+			}
+		}
+		pool, err := lambdapool.New(straggling{metered{inproc.New()}, mappers, new(atomic.Int64), hedged}, lambdapool.WithOwnedBackend(),
+			lambdapool.WithWorkers(2), lambdapool.WithHedging(lambdapool.Hedging{Budget: 1, MinSamples: 5, Quantile: 0.5}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pool.Close()
+		var last error
+		for _, last = range count.Run(t.Context(), pool, source(textsOf(1, mappers, 100, 50)), mapreduce.Partitions(2), mapreduce.With(
+			// It covers all that is known, but not the minute that the straggler may have taken.
+			lambdapool.WithBudget(lambdapool.Budget{GBSeconds: 40}), lambdapool.ChunkSize(1),
+		)) {
+		}
+		s := pool.Stats()
+		if !errors.Is(last, lambdapool.ErrBudget) || s.Invocations != mappers+1 {
+			t.Errorf("%v, after %d invocations; want ErrBudget after %d", last, s.Invocations, mappers+1)
+		}
+		if s.Hedges != 1 {
+			t.Errorf("%d duplicates, want 1: this test shows nothing", s.Hedges)
+		}
+	})
 }
