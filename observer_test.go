@@ -286,6 +286,7 @@ func TestObserversThatFail(t *testing.T) {
 		"ends":            {runtime.Goexit, observe},
 		"blocks":          {func() { time.Sleep(time.Hour) }, observe},
 		"panics in place": {func() { panic("boom") }, atOnce},
+		"ends in place":   {runtime.Goexit, atOnce},
 	} {
 		how := test.how
 		t.Run(name, func(t *testing.T) {
@@ -321,6 +322,58 @@ func TestObserversThatFail(t *testing.T) {
 					t.Errorf("nothing is logged of it: %s", &log)
 				}
 				time.Sleep(2 * time.Hour) // what blocked has returned
+			})
+		})
+	}
+}
+
+// An observer that ends the worker which calls it in place costs no call its value, and the executor no worker; the observers
+// before and behind it hear of each invocation once.
+func TestObserversThatEndTheWorker(t *testing.T) {
+	t.Parallel()
+	for which, ends := range map[string]*lambdapool.Observer{
+		"CallEnd": {CallEnd: func(context.Context, string, lambdapool.CallStats, error) { runtime.Goexit() }},
+		"Failed":  {Failed: func(context.Context, string, []*lambdapool.ItemError) { runtime.Goexit() }},
+		"InvocationStart": {InvocationStart: func(context.Context, lambdapool.Record) context.Context {
+			runtime.Goexit()
+			return nil
+		}},
+		"InvocationEnd": {InvocationEnd: func(context.Context, lambdapool.Record, error) { runtime.Goexit() }},
+	} {
+		t.Run(which, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var begun, ended [2]map[string]int
+				options := []lambdapool.Option{lambdapool.WithWorkers(1), lambdapool.WithLogger(slog.New(slog.DiscardHandler))}
+				for i := range begun {
+					begun[i], ended[i] = map[string]int{}, map[string]int{}
+					options = append(options, atOnce(&lambdapool.Observer{
+						InvocationStart: func(ctx context.Context, r lambdapool.Record) context.Context { begun[i][r.ID]++; return ctx },
+						InvocationEnd:   func(_ context.Context, r lambdapool.Record, _ error) { ended[i][r.ID]++ },
+					}))
+					if i == 0 {
+						again := *ends // a second one
+						options = append(options, atOnce(ends), atOnce(&again))
+					}
+				}
+				e := executor(t, inproc.New(), options...)
+				for range 3 {
+					if got, err := lambdapool.Call(t.Context(), e, half, 4); err != nil || got != 2 {
+						t.Errorf("a call: %d, %v", got, err)
+					}
+				}
+				values, err := lambdapool.Map(t.Context(), e, half, []int{2, 4, 6, 8, -1}, lambdapool.ChunkSize(2), lambdapool.ContinueOnError())
+				if want := []int{1, 2, 3, 4, 0}; err == nil || !slices.Equal(values, want) {
+					t.Errorf("a run: %v, %v, want %v and an error", values, err, want)
+				}
+				synctest.Wait()
+				for i := range begun {
+					if len(begun[i]) != 6 || !maps.Equal(begun[i], ended[i]) || slices.Max(slices.Collect(maps.Values(begun[i]))) != 1 {
+						t.Errorf("observer %d: %v began, %v ended, want 6 once each", i, begun[i], ended[i])
+					}
+				}
+				if s := e.Stats(); s.Invocations != 6 || s.InFlight != 0 || s.Running != 0 {
+					t.Errorf("stats %+v", s)
+				}
 			})
 		})
 	}

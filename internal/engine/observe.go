@@ -10,17 +10,18 @@ import (
 	"github.com/lambdapool/lambdapool/internal/failure"
 	"github.com/lambdapool/lambdapool/internal/nested"
 	"github.com/lambdapool/lambdapool/internal/registry"
+	"github.com/lambdapool/lambdapool/internal/schedule"
 )
 
 // An Observer is lambdapool.Observer below its types, which has the docs of the functions. Those that are nil are
-// not called. They are code of others: each is called on a goroutine of its own, and left behind where it blocks,
-// unless it is Quick.
+// not called. They are code of others: each is called on a goroutine of its own, and left behind where it blocks. Only
+// those of one that is Quick are called in place, and of these only what every invocation tells.
 type Observer struct {
 	Key   any    // of several with the same, one counts
 	Of    any    // whose method it is, for messages; nil: a function
 	What  string // the function's name for messages; empty: as the field is called
 	Every bool   // hears also of invocations that were given up, or never sent
-	Quick bool   // is of this module and returns at once: it is called in place, which costs a tenth
+	Quick bool   // is of this module and returns at once: it hears of invocations in place, which costs a tenth
 
 	Opened func(executor any)
 	Closed func(executor any)
@@ -75,16 +76,21 @@ func Observe(observers []*Observer, o *Observer) []*Observer {
 
 // told calls a function of an observer, and logs what it does instead of returning.
 func (e *Executor) told(o *Observer, name, what string, call func()) (returned bool) {
-	if o.Quick {
-		return e.quickly(o, name, what, call)
-	}
 	return e.Complain(name, o.gate.Do(cmp.Or(o.What, "Observer."+what), o.Of, call)) == nil
 }
 
-// quickly calls a function of a Quick observer. Its panics are contained, since a page must not end a program.
-func (e *Executor) quickly(o *Observer, name, what string, call func()) (returned bool) {
-	fault := contain.Here("Observer."+what, o.Of, func() error { call(); return nil }, func(error) {})
-	return e.Complain(name, fault) == nil
+// inPlace reports whether o is called on this goroutine, which is a worker's: one of the program's cannot be replaced
+// where it ends.
+func (e *Executor) inPlace(o *Observer) bool { return o.Quick && e.inline == nil }
+
+// quickly calls a function of an observer in place. Its panics are contained, since a page must not end a program. If it
+// ends the worker, goOn has another one go on.
+func (e *Executor) quickly(o *Observer, name, what string, call, goOn func()) {
+	fault := contain.Here("Observer."+what, o.Of, func() error { call(); return nil }, func(fault error) {
+		_ = e.Complain(name, fault)
+		goOn()
+	})
+	_ = e.Complain(name, fault)
 }
 
 // Opened tells that the executor is ready for calls.
@@ -217,6 +223,10 @@ func (c *Call) audience() *Audience {
 
 // begins tells of an invocation that is about to be sent.
 func (inv *invocation) begins() {
+	if inv.record != nil { // all have heard of it, and one has ended the worker that told them
+		inv.id = inv.record.ID
+		return
+	}
 	a := inv.call.audience()
 	if a == nil {
 		return
@@ -227,39 +237,92 @@ func (inv *invocation) begins() {
 	}
 	inv.record = new(Record)
 	inv.describe()
-	for _, o := range a.observers {
-		if o.InvocationStart != nil && o.Quick {
+	inv.tellBegin(a, a.observers)
+}
+
+// tellBegin tells those observers that an invocation begins. Where one ends the worker, another one tells the rest and
+// sends it.
+func (inv *invocation) tellBegin(a *Audience, observers []*Observer) {
+	for i, o := range observers {
+		switch {
+		case o.InvocationStart == nil:
+		case a.e.inPlace(o):
 			a.e.quickly(o, a.name, "InvocationStart", func() {
 				if next := o.InvocationStart(inv.heard, *inv.record); next != nil {
 					inv.heard = next
 				}
+			}, func() {
+				go a.e.begun(inv, a, observers[i+1:])
 			})
-		} else if o.InvocationStart != nil {
+		default:
 			known := *inv.record
 			a.begins(&inv.heard, &inv.trace, o, "InvocationStart", func(ctx context.Context) context.Context { return o.InvocationStart(ctx, known) })
 		}
 	}
 }
 
+// begun goes on for a worker that ended while it told that inv begins: it tells the other observers, and sends it.
+func (e *Executor) begun(inv *invocation, a *Audience, others []*Observer) {
+	inv.tellBegin(a, others)
+	e.work(inv)
+}
+
+// An ending is what observers hear of the end of an invocation.
+type ending struct {
+	record  *Record
+	heard   context.Context
+	err     error
+	every   bool    // only who hears of every one is told
+	replies []Reply // where all items have values
+}
+
 // ends tells what became of an invocation. every says that only who hears of every one is told.
-func (inv *invocation) ends(err error, every bool) {
-	record, heard, a := inv.record, inv.heard, inv.call.audience() // an observer may be left behind with them
-	inv.record = nil
-	why := err
+func (inv *invocation) ends(err error, every bool, replies []Reply) {
+	end, a := ending{inv.record, inv.heard, err, every, replies}, inv.call.audience()
+	inv.record = nil // an observer may be left behind with it
+
 	if _, ok := err.(*failure.Function); ok { //nolint:errorlint // as the reply was read
-		why = inv.call.sink.Failed(inv.call.fn, a.e.on.Registry, err)
+		end.err = inv.call.sink.Failed(inv.call.fn, a.e.on.Registry, err)
 	}
-	ended := func() Ended { return Ended{*record, inv.call.fn, inv.call.exec.on.Registry} }
-	for _, o := range a.observers {
+	if err != nil || end.record.Failed > 0 {
+		end.replies = nil
+	}
+	inv.tellEnd(a, a.observers, end)
+}
+
+// tellEnd tells those observers of the end of an invocation: in place where all went well. Otherwise they are given errors,
+// whose methods may be the program's, and there are several ways to go on.
+func (inv *invocation) tellEnd(a *Audience, observers []*Observer, end ending) {
+	told := func() Ended { return Ended{*end.record, inv.call.fn, inv.call.exec.on.Registry} }
+	for i, o := range observers {
 		switch {
-		case o.InvocationEnd == nil || every && !o.Every:
-		case o.Quick:
-			a.e.quickly(o, a.name, "InvocationEnd", func() { o.InvocationEnd(heard, ended(), why) })
+		case o.InvocationEnd == nil || end.every && !o.Every:
+		case a.e.inPlace(o) && len(end.replies) > 0:
+			a.e.quickly(o, a.name, "InvocationEnd", func() { o.InvocationEnd(end.heard, told(), nil) }, func() {
+				replies := slices.Clone(end.replies) // they are lent to the worker that ends
+				go a.e.answered(inv, a, observers[i+1:], ending{end.record, end.heard, nil, end.every, replies})
+			})
+		case o.Quick: // also while another function of its is stuck: what has ended must not seem to run on for ever
+			_ = a.e.Complain(a.name, contain.Do("Observer.InvocationEnd", o.Of, func() { o.InvocationEnd(end.heard, told(), end.err) }))
 		default:
-			told := ended()
-			a.e.told(o, a.name, "InvocationEnd", func() { o.InvocationEnd(heard, told, why) })
+			ended := told()
+			a.e.told(o, a.name, "InvocationEnd", func() { o.InvocationEnd(end.heard, ended, end.err) })
 		}
 	}
+}
+
+// answered goes on for a worker that ended while it told of the end of inv, which all went well: it tells the other
+// observers, and ends the call.
+func (e *Executor) answered(inv *invocation, a *Audience, others []*Observer, end ending) {
+	inv.tellEnd(a, others, end)
+	c := inv.call
+	if c.chunk != nil {
+		c.chunk.answered(end.replies)
+	} else {
+		c.finish(end.replies[0].Value, end.replies[0].Own, nil)
+	}
+	inv.reply[0] = Reply{}
+	e.work(e.follow(inv, next{verdict: schedule.Admitted}))
 }
 
 // errGivenUp is how an invocation ends for which nobody waits any more.

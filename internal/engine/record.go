@@ -91,7 +91,7 @@ func (e *Executor) record(inv *invocation, received time.Time, replies []Reply, 
 			r.Outcome, r.Throttle, r.RequestID = invoke.Outcome, invoke.Reason, invoke.RequestID
 		}
 	}
-	inv.ends(err, false)
+	inv.ends(err, false, replies)
 }
 
 // failedInvoke returns the error of a backend that err is or wraps, or nil.
@@ -116,7 +116,7 @@ func (e *Executor) unsent(inv *invocation, err error) {
 	if inv.bytes > 0 {
 		r.Outcome = driver.OutcomeUnknown
 	}
-	inv.ends(err, true)
+	inv.ends(err, true, nil)
 }
 
 // itemFailure is what an attempt of the call's i'th item ended in.

@@ -4,9 +4,10 @@ package quick
 var observe func(observer any) any
 
 // Observe is lambdapool.WithObserver for an observer whose functions return at once: it takes a
-// *lambdapool.Observer and returns a lambdapool.CallOption. They are called in place, without a
+// *lambdapool.Observer and returns a lambdapool.CallOption. They hear of invocations in place, without a
 // goroutine that could be left behind if one blocked. So a page that hears of ten thousand
-// invocations a second costs them little.
+// invocations a second costs them little. Of what is rarer, and of errors, whose methods may be the
+// program's, they hear as other observers do.
 func Observe(observer any) any { return observe(observer) }
 
 // Provide says what Observe does. Package lambdapool calls it when it is initialized.
