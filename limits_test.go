@@ -2,6 +2,7 @@ package lambdapool_test
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/backend/inproc"
 	"github.com/lambdapool/lambdapool/driver"
+	"github.com/lambdapool/lambdapool/internal/contain"
 )
 
 // growing is a backend whose platform's law becomes known late.
@@ -21,6 +23,7 @@ type growing struct {
 	mu       sync.Mutex
 	burst    int
 	watchers int
+	begun    int // of them, so far
 	tell     func(driver.Limits)
 }
 
@@ -36,6 +39,7 @@ func (g *growing) WatchLimits(f func(driver.Limits)) (stop func()) {
 	defer g.mu.Unlock()
 	g.tell = f
 	g.watchers++
+	g.begun++
 	return func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -96,6 +100,41 @@ type early struct{ growing }
 
 func (b *early) WatchLimits(f func(driver.Limits)) func() {
 	b.burst = 2
+	return b.growing.WatchLimits(f)
+}
+
+// A watch that begins after nobody waits for it any more is ended at once, whether the executor is still open or not.
+func TestLateWatchLimits(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("closed %v", closed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &tardy{growing{Backend: inproc.New(), burst: 1}}
+				var log bytes.Buffer
+				start := time.Now()
+				e := executor(t, b, lambdapool.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+				if took := time.Since(start); took != contain.Patience || !strings.Contains(log.String(), "WatchLimits of *lambdapool_test.tardy has not returned") {
+					t.Errorf("New took %v, and logged: %s", took, log.String())
+				}
+				if closed {
+					if err := e.Close(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(contain.Patience)
+				synctest.Wait()
+				if b.begun != 1 || b.watchers != 0 {
+					t.Errorf("%d watches began, and %d go on; want 1 and none", b.begun, b.watchers)
+				}
+			})
+		})
+	}
+}
+
+// A tardy backend begins to watch its limits when an executor has lost its patience.
+type tardy struct{ growing }
+
+func (b *tardy) WatchLimits(f func(driver.Limits)) func() {
+	time.Sleep(contain.Patience + time.Second)
 	return b.growing.WatchLimits(f)
 }
 
