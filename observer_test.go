@@ -379,6 +379,31 @@ func TestObserversThatEndTheWorker(t *testing.T) {
 	}
 }
 
+// What is given errors may wait for ever, since their methods may be the program's: it is left behind, also if it is called
+// in place otherwise.
+func TestObserversThatWaitForErrors(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		wait := func() { time.Sleep(time.Hour) }
+		e := executor(t, inproc.New(), lambdapool.WithLogger(slog.New(slog.DiscardHandler)), atOnce(&lambdapool.Observer{
+			CallEnd: func(context.Context, string, lambdapool.CallStats, error) { wait() },
+			Failed:  func(context.Context, string, []*lambdapool.ItemError) { wait() },
+			RunEnd:  func(context.Context, lambdapool.RunEvent, error) { wait() },
+		}))
+		began := time.Now()
+		if _, err := lambdapool.Call(t.Context(), e, half, -1); !errors.Is(err, errNegative) {
+			t.Errorf("a call: %v", err)
+		}
+		if _, err := lambdapool.Map(t.Context(), e, half, []int{2, -1}, lambdapool.ContinueOnError()); !errors.Is(err, errNegative) {
+			t.Errorf("a run: %v", err)
+		}
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("it took %v", took)
+		}
+		time.Sleep(2 * time.Hour) // what waits has returned
+	})
+}
+
 // Of hedges that lost and of calls that were canceled, the observers hear the end too.
 func TestObserverOfWhatIsGivenUp(t *testing.T) {
 	t.Parallel()
