@@ -121,8 +121,8 @@ func EncodeReply(r *Reply, opts ...FrameOption) ([]byte, error) {
 // liberties (white space around the string, escapes inside of it) are accepted. payload may
 // come from anybody: decoding is bounded as the package's comment says.
 //
-// The items of a raw request are parts of payload, so payload must not be changed while they
-// are in use. Those of another lie in one buffer of their own. They are not decoded yet:
+// The items of a raw request are parts of payload, and of a small one the strings, too. So payload must
+// not be changed while they are in use. Those of another lie in one buffer of their own. They are not decoded yet:
 // [Unmarshal] does that.
 //
 // The error is a *[FrameError]. It wraps [ErrVersion] when a newer client speaks, and
@@ -149,8 +149,8 @@ func DecodeRequest(payload []byte) (*Request, error) {
 }
 
 // DecodeReply decodes what [EncodeReply] returned, raw or as a JSON string that holds base64 of
-// it: some proxies insist on JSON. The values of a raw reply are parts of payload, not copies,
-// so payload must not be changed while they are in use.
+// it: some proxies insist on JSON. The values of a raw reply are parts of payload, not copies, and
+// of a small one the strings, too. So payload must not be changed while they are in use.
 //
 // Negative measurements are read as zero. The error is a *[FrameError]. It wraps [ErrVersion]
 // when a newer agent speaks, and [ErrDamaged] when bytes were changed.
@@ -253,6 +253,10 @@ func open(frame []byte, p *plan, v reflect.Value, from side) error {
 	return decodeBody(body, p, v)
 }
 
+// smallBody is the size in bytes up to which the strings of an envelope are left where they lie. One that is
+// kept, such as an agent's name, keeps no more than that alive.
+const smallBody = 1 << 10
+
 // decodeBody decodes an envelope. The scan comes first: after it no length is wrong and no nesting
 // too deep, so that what follows may recurse.
 func decodeBody(body []byte, p *plan, v reflect.Value) error {
@@ -261,6 +265,7 @@ func decodeBody(body []byte, p *plan, v reflect.Value) error {
 	}
 	d := getDecoder(body, true)
 	defer putDecoder(d)
+	d.texts = len(body) <= smallBody
 	if err := p.dec(d, v); err != nil {
 		return malformed(p, err)
 	}

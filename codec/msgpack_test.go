@@ -20,12 +20,11 @@ var msgpackUse = map[string]string{
 
 	"EncodeNil": "one byte", "EncodeBool": "one byte",
 	"EncodeInt": "a number", "EncodeUint": "a number", "EncodeFloat32": "a number", "EncodeFloat64": "a number",
-	"EncodeString": "the caller's bytes", "EncodeBytes": "the caller's bytes",
+	"EncodeString":   "the caller's bytes",
 	"EncodeBytesLen": "a length", "EncodeArrayLen": "a length", "EncodeMapLen": "a length",
 
 	"DecodeBool": "one byte", "DecodeInt64": "a number", "DecodeUint64": "a number",
 	"DecodeFloat32": "a number", "DecodeFloat64": "a number",
-	"DecodeBytesLen": "a length that scan has compared with what is left",
 	"DecodeArrayLen": "a length that scan has compared with what is left",
 	"DecodeMapLen":   "a length that scan has compared with what is left",
 }

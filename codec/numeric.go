@@ -201,32 +201,12 @@ func numericSlice(n numeric) (encodeFunc, decodeFunc) {
 
 // byteSlice is numericSlice for bytes, without clearing the memory first.
 func byteSlice() (encodeFunc, decodeFunc) {
-	enc := func(e *encoder, v reflect.Value) error {
-		if b := v.Bytes(); e.pieces != nil && len(b) >= pieceSize {
-			if err := e.mp.EncodeBytesLen(len(b)); err != nil {
-				return err
-			}
-			return e.pieces.cut(len(e.out.b), b)
-		}
-		return e.mp.EncodeBytes(v.Bytes())
-	}
+	enc := func(e *encoder, v reflect.Value) error { return e.bytes(v.Bytes()) }
 	dec := func(d *decoder, v reflect.Value) error {
-		if d.isNil() {
-			v.SetZero()
-			return nil
-		}
-		b, err := d.bin()
-		if err != nil {
-			return err
-		}
-		if !d.alias && !d.mayShare(b, 1) {
-			if err := d.charge(1, uintptr(len(b))); err != nil {
-				return err
-			}
-			b = append([]byte{}, b...)
-		}
+		var b []byte
+		err := d.bytes(&b)
 		v.SetBytes(b)
-		return nil
+		return err
 	}
 	return enc, dec
 }

@@ -16,6 +16,7 @@ type plan struct {
 	key, elem *plan
 	fields    []field
 	marshaler *marshaler // not nil: the type encodes itself
+	tagged    *tagged    // not nil: a struct of the envelope
 }
 
 type field struct {

@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"reflect"
-	"unsafe"
-)
+import "reflect"
 
 const overflow = "the number does not fit into %v"
 
@@ -90,24 +87,8 @@ func decodeFloat64(d *decoder, v reflect.Value) error {
 func encodeString(e *encoder, v reflect.Value) error { return e.mp.EncodeString(v.String()) }
 
 func decodeString(d *decoder, v reflect.Value) error {
-	if c := d.peek(); !isString(c) {
-		return wrongKind("a string", c)
-	}
-	n, err := d.mp.DecodeBytesLen()
-	if err != nil {
-		return err
-	}
-	b, err := d.take(n)
-	if err != nil {
-		return err
-	}
-	if d.texts && n > 0 {
-		v.SetString(unsafe.String(unsafe.SliceData(b), n)) //nolint:gosec // nobody writes there any more
-		return nil
-	}
-	if err := d.charge(1, uintptr(n)); err != nil {
-		return err
-	}
-	v.SetString(string(b))
-	return nil
+	var s string
+	err := d.string(&s)
+	v.SetString(s)
+	return err
 }

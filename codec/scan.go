@@ -42,6 +42,15 @@ func skip(data []byte, n int) (int, error) {
 			continue
 		}
 		open[top]--
+		if pos < len(data) { // most values are small
+			if c := data[pos]; isFixNum(c) {
+				pos++
+				continue
+			} else if n := int(c - codeFixStr); isFixStr(c) && n < len(data)-pos {
+				pos += 1 + n
+				continue
+			}
+		}
 		values, next, err := header(data, pos)
 		if err != nil {
 			return 0, err

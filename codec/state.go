@@ -182,7 +182,7 @@ type decoder struct {
 	budget int  // bytes that may still be allocated
 	alias  bool // []byte may point into the input
 	share  bool // what is most of the input may be left there
-	texts  bool // strings are, all together
+	texts  bool // strings are, all together, or those of a small envelope
 }
 
 // mayShare says whether a slice, whose bytes are b of the input, may be left there: it
@@ -271,7 +271,7 @@ func (d *decoder) bin() ([]byte, error) {
 	if c := d.peek(); !isBin(c) {
 		return nil, wrongKind("bytes", c)
 	}
-	n, err := d.mp.DecodeBytesLen()
+	n, err := d.length()
 	if err != nil {
 		return nil, err
 	}

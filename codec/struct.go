@@ -34,7 +34,7 @@ func (c *compiler) structure(p *plan) (err error) {
 		return c.refuse(p.typ, "all its fields are unexported, so it would arrive empty; export them, give it MarshalBinary and UnmarshalBinary, or leave it out with the tag `msgpack:\"-\"`")
 	}
 	if c.tagged {
-		p.enc, p.dec = p.encodeTagged, p.decodeTagged
+		p.keyed()
 	} else {
 		p.enc, p.dec = p.encodeStruct, p.decodeStruct
 	}

@@ -1,10 +1,33 @@
 package codec
 
-import "reflect"
+import (
+	"math/bits"
+	"reflect"
+	"unsafe"
+)
 
 // The structs of the envelope travel as maps keyed by their tags. Old and new
 // programs meet there: a missing key leaves the field zero, an unknown one is
 // skipped.
+//
+// Each call has four of them to write or to read. Reflection would take more time than all the
+// rest of a small call, so most fields are written and read where they lie, see access.
+
+// A tagged is how a struct of the envelope travels.
+type tagged struct {
+	size   uintptr // in memory
+	fields []taggedField
+}
+
+type taggedField struct {
+	*field
+
+	at    uintptr // where it lies in the struct
+	key   []byte  // its tag, encoded
+	by    access
+	of    *tagged // of asStruct and asStructs
+	empty bool    // an empty one travels, too
+}
 
 // compileTagged plans a struct of the envelope.
 func compileTagged(t reflect.Type) *plan {
@@ -16,98 +39,93 @@ func compileTagged(t reflect.Type) *plan {
 	return p
 }
 
-// encodeTagged writes the fields that are not empty, keyed by their tags.
-func (p *plan) encodeTagged(e *encoder, v reflect.Value) error {
-	present, skipped := 0, uint64(0)
-	for i := range p.fields {
-		if p.fields[i].absent(v) {
-			skipped |= 1 << i
-		} else {
-			present++
-		}
-	}
-	if err := e.mp.EncodeMapLen(present); err != nil {
-		return err
-	}
+// keyed has p, a struct of the envelope, travel by its tags.
+func (p *plan) keyed() {
+	t := &tagged{size: p.typ.Size(), fields: make([]taggedField, len(p.fields))}
 	for i := range p.fields {
 		f := &p.fields[i]
-		if skipped&(1<<i) != 0 {
-			continue
+		by, of := accessTo(f.plan)
+		t.fields[i] = taggedField{
+			field: f, at: p.typ.Field(f.index).Offset, key: appendText(nil, f.tag), by: by, of: of, empty: !f.omitEmpty,
 		}
-		if err := e.mp.EncodeString(f.tag); err != nil {
-			return err
+	}
+	p.tagged = t
+	p.enc = func(e *encoder, v reflect.Value) error { return t.encode(e, v.Addr().UnsafePointer()) }
+	p.dec = func(d *decoder, v reflect.Value) error { return t.decode(d, v.Addr().UnsafePointer()) }
+}
+
+// encode writes the fields that are not empty, keyed by their tags. The struct lies at base.
+func (t *tagged) encode(e *encoder, base unsafe.Pointer) error {
+	present := uint64(0)
+	for i := range t.fields {
+		if f := &t.fields[i]; f.empty || !f.absent(unsafe.Add(base, f.at)) {
+			present |= 1 << i
 		}
-		if err := f.plan.enc(e, v.Field(f.index)); err != nil {
+	}
+	e.out.b = appendLength(e.out.b, &mapHeads, bits.OnesCount64(present))
+	for ; present != 0; present &= present - 1 {
+		f := &t.fields[bits.TrailingZeros64(present)]
+		e.out.b = append(e.out.b, f.key...)
+		if err := f.encode(e, unsafe.Add(base, f.at)); err != nil {
 			return at("."+f.name, err)
 		}
 	}
 	return nil
 }
 
-// absent reports whether a field is left out: a zero value, or a slice without elements.
-func (f *field) absent(v reflect.Value) bool {
-	if !f.omitEmpty {
-		return false
-	}
-	fv := v.Field(f.index)
-	if fv.Kind() == reflect.Slice {
-		return fv.Len() == 0
-	}
-	return fv.IsZero()
-}
-
-// decodeTagged fills the fields that it knows. A key that comes twice is an error, since two
-// readers could take different ones.
-func (p *plan) decodeTagged(d *decoder, v reflect.Value) error {
-	if c := d.peek(); !isMap(c) {
+// decode fills the fields that it knows. A key that comes twice is an error, since two
+// readers could take different ones. The struct lies at base, and is zero.
+func (t *tagged) decode(d *decoder, base unsafe.Pointer) error {
+	c := d.peek()
+	if !isMap(c) {
 		return wrongKind("a map", c)
 	}
-	n, err := d.mp.DecodeMapLen()
+	n, err := d.length()
 	if err != nil {
 		return err
 	}
-	var seen uint64
+	seen, next := uint64(0), 0
 	for range n {
-		f, bit, err := p.nextField(d)
+		i, err := t.find(d, next)
 		if err != nil {
 			return err
 		}
-		if f == nil {
+		if i < 0 {
 			if err := d.skip(); err != nil {
 				return err
 			}
 			continue
 		}
-		if seen&bit != 0 {
+		f := &t.fields[i]
+		if seen&(1<<i) != 0 {
 			return at("."+f.name, fail("the same key twice"))
 		}
-		seen |= bit
-		if err := f.plan.dec(d, v.Field(f.index)); err != nil {
+		seen, next = seen|1<<i, i+1
+		if err := f.decode(d, unsafe.Add(base, f.at)); err != nil {
 			return at("."+f.name, err)
 		}
 	}
 	return nil
 }
 
-// nextField reads a key and returns its field, or nil if this version has none.
-func (p *plan) nextField(d *decoder) (f *field, bit uint64, err error) {
-	if c := d.peek(); !isString(c) {
-		return nil, 0, wrongKind("a string", c)
-	}
-	n, err := d.mp.DecodeBytesLen()
+// find reads a key and returns the place of its field, or -1 if this version has none. A sender
+// of this version goes through the fields in order, so the search begins at next.
+func (t *tagged) find(d *decoder, next int) (int, error) {
+	tag, err := d.text()
 	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
-	tag, err := d.take(n)
-	if err != nil {
-		return nil, 0, err
-	}
-	for i := range p.fields {
-		if p.fields[i].tag == string(tag) {
-			return &p.fields[i], 1 << i, nil
+	for i := next; i < len(t.fields); i++ {
+		if t.fields[i].tag == string(tag) {
+			return i, nil
 		}
 	}
-	return nil, 0, nil
+	for i := range next {
+		if t.fields[i].tag == string(tag) {
+			return i, nil
+		}
+	}
+	return -1, nil
 }
 
 // skip passes over the next value.
