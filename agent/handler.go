@@ -19,6 +19,7 @@ import (
 	"github.com/lambdapool/lambdapool/internal/isolate"
 	"github.com/lambdapool/lambdapool/internal/linked"
 	"github.com/lambdapool/lambdapool/internal/registry"
+	"github.com/lambdapool/lambdapool/internal/relief"
 	"github.com/lambdapool/lambdapool/internal/suggest"
 )
 
@@ -122,90 +123,123 @@ func (h *Handler) invoke(ctx context.Context, payload []byte, number uint64) ([]
 	if err != nil {
 		return nil, &BadRequestError{err}
 	}
-	if req.Detached != nil {
-		return h.detached(ctx, req, number, func() (*codec.Reply, error) { return h.reply(ctx, req, number, began, cpu) })
+	if to := relief.From(ctx); to != nil && h.canStay(req) {
+		s := heres.Get().(*here)
+		s.in, s.to = invocation{h: h, req: req, number: number, began: began, cpu: cpu}, to
+		return s.stay(ctx)
 	}
-	reply, err := h.reply(ctx, req, number, began, cpu)
-	if err != nil {
+	in := &invocation{h: h, req: req, number: number, began: began, cpu: cpu}
+	if req.Detached != nil {
+		return h.detached(ctx, req, number, func() (*codec.Reply, error) {
+			err := in.work(ctx)
+			return &in.reply, err
+		})
+	}
+	if err := in.work(ctx); err != nil {
 		return nil, err
 	}
-	return h.answer(ctx, req, reply)
+	return h.answer(ctx, req, &in.reply)
 }
 
-// reply does what the request, the process's number'th, asks for: finds the function, fetches what
-// is stored, runs the items and adds the measurements. What goes wrong in that is in the reply. An
-// error means that there is none, since the caller has gone.
-func (h *Handler) reply(ctx context.Context, req *codec.Request, number uint64, began time.Time, cpu time.Duration) (*codec.Reply, error) {
-	reply := &codec.Reply{ID: req.ID}
-	atOnce := h.atOnce()
-	var nested *codec.Spent
+// An invocation is a request on its way to its reply.
+type invocation struct {
+	h      *Handler
+	req    *codec.Request
+	number uint64 // of the process, from 1
+	began  time.Time
+	cpu    time.Duration // of the process until then
+	atOnce int
+	spent  codec.Spent // by what its functions have called
+	reply  codec.Reply
+}
+
+// work does what the request asks for: finds the function, fetches what is stored, runs the items
+// and adds the measurements. What goes wrong in that is in the reply. An error means that there is
+// none, since the caller has gone.
+func (in *invocation) work(ctx context.Context) error {
+	fn, record, err := in.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	if fn != nil {
+		if in.reply.Items, err = in.runItems(ctx, fn, record); err != nil {
+			return err
+		}
+	}
+	in.measure(time.Now())
+	return nil
+}
+
+// prepare returns the function whose items are to run, and where they are recorded; or none, and then
+// the reply says why.
+func (in *invocation) prepare(ctx context.Context) (*registry.Function, *record, error) {
+	h, req := in.h, in.req
+	in.reply.ID, in.atOnce = req.ID, h.atOnce()
 	switch req.Op {
 	case codec.OpDescribe:
-		reply.Functions = h.describe()
+		in.reply.Functions = h.describe()
+		return nil, nil, nil
 	case codec.OpCall:
-		fn, problem := h.find(req)
-		if problem != nil {
-			reply.Err = problem
-			break
-		}
-		problem, err := h.fetch(ctx, req)
-		if err != nil {
-			return nil, err
-		}
-		if problem != nil {
-			reply.Err = problem
-			break
-		}
-		if failed := h.start(ctx, req); failed != nil && recordOf(ctx).resumed() {
-			req.Remaining = 1 // what a process before this one has done counts, and nothing else is begun
-		} else if failed != nil {
-			reply.Err = failed
-			break
-		}
-		h.startCounts(req, number)
-		h.calls.Add(int64(len(req.Items)))
-		record, known := recordOf(ctx).open(len(req.Items))
-		if !known {
-			reply.Err = blind(h.environment.Death())
-			break
-		}
-		var spent codec.Spent
-		if reply.Items, spent, err = h.runItems(ctx, fn, req, atOnce, record); err != nil {
-			return nil, err
-		}
-		if spent.Invocations > 0 {
-			nested = &codec.Spent{}
-			*nested = spent
-		}
-		h.fitLogs(req, reply)
 	default:
-		reply.Err = &codec.Error{
+		in.reply.Err = &codec.Error{
 			Kind:    codec.KindBadRequest,
 			Message: fmt.Sprintf("the agent knows no operation %d", req.Op),
 			Hint:    "the client is newer than the agent: build both from the same source",
 		}
+		return nil, nil, nil
 	}
-	now := time.Now()
-	ran := now.Sub(began)
-	reply.Agent = codec.AgentStats{
+	fn, problem := h.find(req)
+	if problem != nil {
+		in.reply.Err = problem
+		return nil, nil, nil
+	}
+	problem, err := h.fetch(ctx, req)
+	if err != nil || problem != nil {
+		in.reply.Err = problem
+		return nil, nil, err
+	}
+	if failed := h.start(ctx, req); failed != nil && recordOf(ctx).resumed() {
+		req.Remaining = 1 // what a process before this one has done counts, and nothing else is begun
+	} else if failed != nil {
+		in.reply.Err = failed
+		return nil, nil, nil
+	}
+	h.startCounts(req, in.number)
+	h.calls.Add(int64(len(req.Items)))
+	record, known := recordOf(ctx).open(len(req.Items))
+	if !known {
+		in.reply.Err = blind(h.environment.Death())
+		return nil, nil, nil
+	}
+	return fn, record, nil
+}
+
+// measure adds to the reply what the agent has measured until now.
+func (in *invocation) measure(now time.Time) {
+	h := in.h
+	h.fitLogs(in.req, &in.reply)
+	ran := now.Sub(in.began)
+	in.reply.Agent = codec.AgentStats{
 		Instance:   h.instance,
-		Invocation: number,
-		Cold:       number == 1 && !h.Guest,
+		Invocation: in.number,
+		Cold:       in.number == 1 && !h.Guest,
 		Run:        ran,
-		CPU:        h.cpuTime() - cpu,
+		CPU:        h.cpuTime() - in.cpu,
 		PeakMemory: h.peakMemory(now, ran),
 		Memory:     h.memory << 20,
 		Registry:   h.fingerprint(),
-		Procs:      atOnce,
-		Nested:     nested,
+		Procs:      in.atOnce,
 	}
-	if reply.Agent.Cold {
-		reply.Agent.Init = h.initialization()
+	if in.spent.Invocations > 0 {
+		spent := in.spent
+		in.reply.Agent.Nested = &spent
+	}
+	if in.reply.Agent.Cold {
+		in.reply.Agent.Init = h.initialization()
 	}
 	if !h.Guest { // a guest is the client's own process
-		reply.Agent.Build = h.build
+		in.reply.Agent.Build = h.build
 	}
-	return reply, nil
 }
 
 // atOnce is how many items of an invocation run at the same time, unless it says so.

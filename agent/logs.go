@@ -1,11 +1,8 @@
 package agent
 
 import (
-	"context"
 	"log/slog"
 	"os"
-
-	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/lambdapool/lambdapool/codec"
 	"github.com/lambdapool/lambdapool/internal/funclog"
@@ -27,16 +24,12 @@ func logLines() {
 }
 
 // logged says whose the lines are that the functions log from now on, until end is called.
-func (r *run) logged(ctx context.Context, req *codec.Request) (end func()) {
-	r.logs.Func, r.logs.ID, r.logs.Logs = r.fn.Name(), req.ID, req.Logs
-	if platform, ok := lambdacontext.FromContext(ctx); ok {
-		r.logs.RequestID = platform.AwsRequestID
-	}
+func (r *run) logged() (end func()) {
 	if r.h.Guest { // the log is its host's
 		return func() {}
 	}
-	r.logs.Sole = r.sole
-	return r.logs.Begin()
+	r.ctx.logs.Sole = r.sole
+	return r.ctx.logs.Begin()
 }
 
 // sole returns the only item that runs, or -1.

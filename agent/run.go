@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/lambdapool/lambdapool/codec"
-	"github.com/lambdapool/lambdapool/internal/funclog"
 	"github.com/lambdapool/lambdapool/internal/lazyctx"
 	"github.com/lambdapool/lambdapool/internal/nested"
 	"github.com/lambdapool/lambdapool/internal/registry"
@@ -32,15 +31,17 @@ const (
 type run struct {
 	h     *Handler
 	fn    *registry.Function
-	ctx   runContext // ends when the functions shall
+	ctx   *runContext     // ends when the functions shall; they may keep it
+	from  context.Context // the invoker's, above ctx
 	began time.Time
 	end   time.Time // when ctx ends; zero: never
+	late  time.Time // when functions that ignore it are answered for
 	chunk int       // which chunk of a run the items are, from 1; 0: of none
 	items [][]byte
 	fails bool // no item is begun any more once one has failed
 
 	record *record // of what becomes of them; nil: nobody would read it
-	logs   funclog.Invocation
+	stays  *here   // not nil: the only item runs on the invoker's goroutine
 
 	mu      sync.Mutex
 	next    int       // first item that is fresh
@@ -56,7 +57,7 @@ type run struct {
 	replies []codec.ItemReply
 	closed  bool // the reply is on its way: what still comes is late
 
-	woken chan struct{} // holds an entry when every item may be done, or ctx may have ended
+	woken chan struct{} // holds an entry when every item may be done, or ctx may have ended; nil: nobody waits
 	link  lazyctx.Link  // from ctx
 
 	only struct { // of a single item: most invocations have no more
@@ -66,38 +67,55 @@ type run struct {
 	}
 }
 
-// runItems runs fn for each item, up to parallel of them at once, and returns
-// when all are done, when ctx ends (with its cause), or at the time when it
-// has to answer for those that ignore their context.
-func (h *Handler) runItems(ctx context.Context, fn *registry.Function, req *codec.Request, procs int, record *record) (replies []codec.ItemReply, spent codec.Spent, err error) {
-	n := len(req.Items)
-	if n == 0 {
-		return nil, spent, nil
-	}
+// set has r, a zero run, run fn for the items of in.
+func (r *run) set(ctx context.Context, in *invocation, fn *registry.Function, record *record) {
+	n := len(in.req.Items)
 	kill, _ := ctx.Deadline()
 	now := record.start(time.Now())
-	end, answer := deadlines(now, kill, req.Remaining, req.Detached != nil)
-	r := &run{
-		h: h, fn: fn, began: now, end: end, chunk: req.Chunk, items: req.Items, fails: req.Stop, record: record,
-		left: n, room: h.roomFor(req), pace: newPace(now, end, n, req.Last), woken: make(chan struct{}, 1),
-	}
+	r.h, r.fn, r.ctx, r.from, r.record = in.h, fn, new(runContext), ctx, record
+	r.began, r.chunk, r.items, r.fails = now, in.req.Chunk, in.req.Items, in.req.Stop
+	r.end, r.late = deadlines(now, kill, in.req.Remaining, in.req.Detached != nil)
+	r.left, r.room, r.pace = n, in.h.roomFor(in.req), newPace(now, r.end, n, in.req.Last)
+	r.ctx.logs.Func, r.ctx.logs.ID, r.ctx.logs.Logs, r.ctx.logs.Platform = fn.Name(), in.req.ID, in.req.Logs, r.ctx
 	if r.states, r.replies = r.only.states[:], r.only.replies[:]; n > 1 {
 		r.states, r.replies = make([]itemState, n), make([]codec.ItemReply, n)
 	}
-	r.resume(req.Detached != nil && !req.Detached.Once)
-	defer r.logged(ctx, req)()
-	r.ctx.run = r
-	r.ctx.Start(ctx, end)
-	defer func() { r.ctx.EndAt(r.settled()) }()
+}
+
+// enter begins the context of the functions. When it ends, r hears of it until it leaves.
+func (r *run) enter(req *codec.Request) {
+	r.ctx.Start(r.from, r.end)
 	r.ctx.scope.Trace(req.Trace)
-	nested.Bound(&r.ctx)
-	if !h.Guest { // a guest's functions have their host's executor
-		frame := r.ctx.scope.Enter(req.Nested, req.Detached != nil, h.registry)
-		defer func() { spent = frame.Leave() }()
+	nested.Bound(r.ctx)
+	r.link.Follow(r.ctx, r)
+}
+
+// leave ends it. It reports whether r will certainly not hear of it any more.
+func (r *run) leave() (alone bool) {
+	alone = r.link.Unfollow()
+	r.ctx.EndAt(r.settled())
+	return alone
+}
+
+// runItems runs fn for each item, up to parallel of them at once, and returns
+// when all are done, when ctx ends (with its cause), or at the time when it
+// has to answer for those that ignore their context.
+func (in *invocation) runItems(ctx context.Context, fn *registry.Function, record *record) (replies []codec.ItemReply, err error) {
+	n, req := len(in.req.Items), in.req
+	if n == 0 {
+		return nil, nil
 	}
-	r.link.Follow(&r.ctx, r)
-	defer r.link.Unfollow()
-	parallel := procs
+	r := &run{woken: make(chan struct{}, 1)}
+	r.set(ctx, in, fn, record)
+	r.resume(req.Detached != nil && !req.Detached.Once)
+	defer r.logged()()
+	if !in.h.Guest { // a guest's functions have their host's executor
+		frame := r.ctx.scope.Enter(req.Nested, req.Detached != nil, in.h.registry)
+		defer func() { in.spent = frame.Leave() }()
+	}
+	r.enter(req)
+	defer r.leave()
+	parallel := in.atOnce
 	if req.Parallel > 0 {
 		parallel = req.Parallel
 	}
@@ -105,7 +123,7 @@ func (h *Handler) runItems(ctx context.Context, fn *registry.Function, req *code
 		r.replace()
 	}
 	var aside <-chan time.Time
-	if req.Last && req.Parallel == 0 && !end.IsZero() {
+	if req.Last && req.Parallel == 0 && !r.end.IsZero() {
 		aside = time.After(r.half())
 	}
 	for done := false; !done; {
@@ -113,18 +131,18 @@ func (h *Handler) runItems(ctx context.Context, fn *registry.Function, req *code
 		case <-r.woken:
 			done = r.done()
 			if !done && r.ctx.ErrAt(time.Time{}) != nil {
-				r.wait(ctx, answer)
+				r.wait()
 				done = true
 			}
 		case <-aside:
-			r.passBy(procs)
+			r.passBy(in.atOnce)
 			if aside = nil; r.half() > stallLeast {
 				aside = time.After(r.half())
 			}
 		}
 	}
-	replies, err = r.close(ctx)
-	return replies, spent, err
+	r.close()
+	return r.answers()
 }
 
 // stallLeast is the least time for which it is worth beginning anything.
@@ -238,7 +256,7 @@ func (r *run) settle(i int, reply codec.ItemReply, now time.Time) {
 
 // finish records the reply of an item. The caller holds the lock.
 func (r *run) finish(i int, reply codec.ItemReply) {
-	reply.Logs = r.logs.Kept(i)
+	reply.Logs = r.ctx.logs.Kept(i)
 	r.states[i], r.replies[i] = itemDone, reply
 	if r.left--; r.left == 0 {
 		r.wake()

@@ -19,6 +19,10 @@ const (
 	agentPackage    = "github.com/lambdapool/lambdapool/agent."
 	driverPackage   = "github.com/lambdapool/lambdapool/driver."
 	registryPackage = "github.com/lambdapool/lambdapool/internal/registry."
+	// Where functions run on the goroutine of who invokes the agent.
+	inprocPackage  = "github.com/lambdapool/lambdapool/backend/inproc."
+	containPackage = "github.com/lambdapool/lambdapool/internal/contain."
+	enginePackage  = "github.com/lambdapool/lambdapool/internal/engine."
 )
 
 // panicStack describes where a panic came from: the user's frames, innermost
@@ -62,7 +66,7 @@ func userFrames(frames []runtime.Frame) []runtime.Frame {
 // isPlumbing reports whether a function stands between the agent's goroutine
 // and the user's function.
 func isPlumbing(function string) bool {
-	for _, prefix := range []string{"runtime.", "reflect.", rootPackage, agentPackage, driverPackage, registryPackage} {
+	for _, prefix := range []string{"runtime.", "reflect.", rootPackage, agentPackage, driverPackage, registryPackage, inprocPackage, containPackage, enginePackage} {
 		if strings.HasPrefix(function, prefix) {
 			return true
 		}

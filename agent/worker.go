@@ -45,8 +45,12 @@ func (w *worker) work() {
 			w.run.replace()
 		}
 	}()
-	stack.Grow4()
-	for now := time.Now(); ; now = w.ended {
+	now := w.run.began
+	if w.run.stays == nil { // the goroutine has had to be started
+		stack.Grow4()
+		now = time.Now()
+	}
+	for ; ; now = w.ended {
 		if w.item = w.run.take(now); w.item < 0 {
 			break
 		}
@@ -65,10 +69,10 @@ func (w *worker) call() {
 
 // begin forgets the last item.
 func (w *worker) begin() {
-	w.ctx, w.own, w.reply, w.returned = &w.run.ctx, nil, codec.ItemReply{}, false
+	w.ctx, w.own, w.reply, w.returned = w.run.ctx, nil, codec.ItemReply{}, false
 	if len(w.run.items) > 1 { // a single item's context is the run's, which ends with it
-		w.own = &itemContext{run: w.run, index: w.item}
-		w.own.Start(&w.run.ctx)
+		w.own = &itemContext{of: w.run.ctx, index: w.item}
+		w.own.Start(w.run.ctx)
 		w.ctx = w.own
 	}
 }

@@ -18,6 +18,10 @@
 // nobody bills, so there are no cold starts and no dollars in Stats, Snapshot, reports and the live page.
 // A lambdapool.Budget of dollars counts requests by Lambda's prices all the same, so that a test meets it.
 //
+// Goroutines run one function after another, as those of an agent do with the items of an invocation. A function that
+// ends its goroutine ends no other call. One that locks its goroutine to a thread, or sets labels for profiles, takes that
+// back before it returns.
+//
 // This package may know the agent and the root. Processes, the network and cloud SDKs must never
 // enter it.
 //
@@ -44,6 +48,7 @@ import (
 	"github.com/lambdapool/lambdapool/driver"
 	"github.com/lambdapool/lambdapool/internal/lazyctx"
 	"github.com/lambdapool/lambdapool/internal/nested"
+	"github.com/lambdapool/lambdapool/internal/relief"
 )
 
 // maxTimeout is the longest that a function may run on Lambda, 15 minutes.
@@ -135,12 +140,29 @@ func (b *Backend) Invoke(ctx context.Context, req *driver.Request) (*driver.Resp
 	if err != nil {
 		return nil, err
 	}
-	defer b.active.Done()
-	if err := ctx.Err(); err != nil {
-		return nil, ended(ctx, driver.OutcomeNotRun, "")
+	if refused := refuses(ctx, req); refused != nil {
+		b.active.Done()
+		return nil, refused
+	}
+	run := b.newRun(b.newID(), time.Now())
+	run.mark = nested.From(ctx) // so that the executor knows of functions that wait for it
+	run.to = run.mark.RelievedIn(b)
+	defer run.leave(time.Time{})
+	run.enter(ctx)
+	payload, err := h.Invoke(run, req.Payload)
+	if err == relief.ErrRelieved { //nolint:errorlint // it is no error
+		return nil, relief.ErrRelieved
+	}
+	return run.outcome(payload, err)
+}
+
+// refuses returns why a request is not run, or nil.
+func refuses(ctx context.Context, req *driver.Request) error {
+	if ctx.Err() != nil {
+		return ended(ctx, driver.OutcomeNotRun, "")
 	}
 	if n := len(req.Payload); n > codec.MaxRequest {
-		return nil, &driver.InvokeError{
+		return &driver.InvokeError{
 			Outcome:   driver.OutcomeNotRun,
 			Kind:      driver.ErrTooLarge,
 			Err:       fmt.Errorf("the request is %d bytes, the limit is %d", n, codec.MaxRequest),
@@ -148,46 +170,7 @@ func (b *Backend) Invoke(ctx context.Context, req *driver.Request) (*driver.Resp
 			Hint:      "pass less per call; base64 makes four bytes of three",
 		}
 	}
-	began, over := time.Now(), time.Time{}
-	run := b.newRun(b.newID(), began)
-	defer func() { run.EndAt(over) }()
-	run.mark = nested.From(ctx) // so that the executor knows of functions that wait for it
-	run.caller.Follow(ctx, run)
-	defer run.caller.Unfollow()
-
-	payload, err := h.Invoke(run, req.Payload)
-	if err == nil {
-		over = time.Now()
-		return &driver.Response{Payload: payload, RequestID: run.id(), Duration: over.Sub(began)}, nil
-	}
-	var bad *agent.BadRequestError
-	switch {
-	case errors.As(err, &bad):
-		return nil, &driver.InvokeError{
-			Outcome:   driver.OutcomeNotRun,
-			Kind:      driver.ErrDecode,
-			Err:       err,
-			Permanent: true,
-			RequestID: run.id(),
-		}
-	case ctx.Err() != nil:
-		return nil, ended(ctx, driver.OutcomeUnknown, run.id())
-	case b.base.Err() != nil:
-		return nil, &driver.InvokeError{
-			Kind:      driver.ErrClosed,
-			Err:       errors.New("the backend was closed while the function ran"),
-			Permanent: true,
-			RequestID: run.id(),
-		}
-	case run.Err() != nil:
-		return nil, &driver.InvokeError{
-			Outcome:   driver.OutcomeRan,
-			Kind:      driver.ErrTimeout,
-			Err:       fmt.Errorf("the function ran for %v, its timeout", b.timeout),
-			RequestID: run.id(),
-		}
-	}
-	return nil, &driver.InvokeError{Err: err, RequestID: run.id()}
+	return nil
 }
 
 // begin enters an Invoke, or InvokeEvent, and finds its handler.

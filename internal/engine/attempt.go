@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lambdapool/lambdapool/codec"
@@ -14,6 +15,7 @@ import (
 	"github.com/lambdapool/lambdapool/internal/failure"
 	"github.com/lambdapool/lambdapool/internal/lazyctx"
 	"github.com/lambdapool/lambdapool/internal/payload"
+	"github.com/lambdapool/lambdapool/internal/relief"
 	"github.com/lambdapool/lambdapool/internal/schedule"
 )
 
@@ -47,6 +49,9 @@ type invocation struct {
 	args  [1][]byte      // of the call
 	reply [1]Reply
 
+	attempt  context.Context // that the backend was given
+	relieved atomic.Bool     // another goroutine has the outcome
+
 	reserved float64 // GB-seconds of the run's budget; guarded by e.mu
 	answered bool    // the platform has said what it was
 	refused  bool    // certainly not run
@@ -64,6 +69,7 @@ type next struct {
 	verdict    schedule.Verdict // what it says about the platform's limits
 	retryAfter time.Duration    // the platform's wish
 	again      bool             // send the call again
+	relieved   bool             // another goroutine goes on with the invocation: nothing is to be done, nor touched
 	after      time.Duration    // this much later
 }
 
@@ -88,6 +94,9 @@ func (e *Executor) attempt(inv *invocation) next {
 	}
 
 	response, err := e.invoke(inv, request)
+	if err == relief.ErrRelieved { //nolint:errorlint // it is no error
+		return next{relieved: true}
+	}
 	return e.received(inv, response, err)
 }
 
@@ -109,12 +118,17 @@ func (e *Executor) received(inv *invocation, response *driver.Response, err erro
 		err = replies[0].Err
 	}
 	e.record(inv, received, replies, err)
-	switch {
-	case err != nil:
+	if err != nil {
 		return e.judge(inv, err)
-	case c.chunk != nil:
+	}
+	return inv.succeeded(replies)
+}
+
+// succeeded ends the call with what an invocation brought, of which every item has an answer.
+func (inv *invocation) succeeded(replies []Reply) next {
+	if c := inv.call; c.chunk != nil {
 		c.chunk.answered(replies)
-	default:
+	} else {
 		c.finish(replies[0].Value, replies[0].Own, nil)
 	}
 	inv.reply[0] = Reply{} // it may be large, and who keeps the context of a function keeps the invocation
@@ -176,18 +190,31 @@ func (e *Executor) request(inv *invocation) (*driver.Request, error) {
 // invoke calls the backend and contains what it does: a third party's bug must not
 // take the program down, and nobody knows whether the function ran. If the backend
 // ends this goroutine, another one goes on with the invocation: a goroutine of its own
-// for each would cost a call a twentieth of its time.
+// for each would cost a call a twentieth of its time. So does one that relieves it.
 func (e *Executor) invoke(inv *invocation, request *driver.Request) (response *driver.Response, err error) {
 	ctx, done := inv.bounded()
 	defer done()
 	if e.inline != nil { // this goroutine is the program's
 		response, err = contain.Value(ctx, "Invoke", e.on.Backend, func() (*driver.Response, error) { return e.on.Backend.Invoke(ctx, request) })
-	} else {
-		err = contain.Here("Invoke", e.on.Backend, func() (failed error) {
-			response, failed = e.on.Backend.Invoke(ctx, request)
-			return failed
-		}, func(fault error) { go e.resume(inv, e.Complain(inv.call.fn.Name(), fault)) })
+		return e.outcome(inv, ctx, response, err)
 	}
+	inv.attempt, inv.within.mark.Backend, inv.within.mark.Relief = ctx, e.on.Backend, inv
+	err = contain.Here("Invoke", e.on.Backend, func() (failed error) {
+		response, failed = e.on.Backend.Invoke(ctx, request)
+		return failed
+	}, func(fault error) {
+		if !inv.relieved.Load() {
+			go e.resume(inv, nil, e.Complain(inv.call.fn.Name(), fault))
+		}
+	})
+	if err == relief.ErrRelieved { //nolint:errorlint // it is no error
+		return nil, err
+	}
+	return e.outcome(inv, ctx, response, err)
+}
+
+// outcome is what the backend's answer to an attempt with ctx means.
+func (e *Executor) outcome(inv *invocation, ctx context.Context, response *driver.Response, err error) (*driver.Response, error) {
 	switch {
 	case err != nil && ctx.Err() != nil && inv.ctx.Err() == nil:
 		return nil, inv.overdue()
@@ -198,6 +225,16 @@ func (e *Executor) invoke(inv *invocation, request *driver.Request) (response *d
 	default:
 		return response, nil
 	}
+}
+
+// Relieve implements relief.Relief: a function of this process holds up the worker.
+func (inv *invocation) Relieve(response *driver.Response, err error) {
+	e := inv.call.exec
+	inv.relieved.Store(true)
+	go func() {
+		response, err := e.outcome(inv, inv.attempt, response, err)
+		e.resume(inv, response, err)
+	}()
 }
 
 // judge decides about a failed attempt: the call ends with err, or goes on.

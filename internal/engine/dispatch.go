@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"github.com/lambdapool/lambdapool/driver"
 	"github.com/lambdapool/lambdapool/internal/schedule"
 	"github.com/lambdapool/lambdapool/internal/stack"
 )
@@ -174,13 +175,16 @@ func (e *Executor) work(inv *invocation) {
 		if e.inline != nil {
 			e.inline.Unlock()
 		}
+		if next.relieved {
+			return
+		}
 		inv = e.follow(inv, next)
 	}
 }
 
-// resume goes on for a worker that the backend ended during inv.
-func (e *Executor) resume(inv *invocation, fault error) {
-	e.work(e.follow(inv, e.received(inv, nil, fault)))
+// resume goes on with what came of inv, for a worker that ended meanwhile or was relieved.
+func (e *Executor) resume(inv *invocation, response *driver.Response, err error) {
+	e.work(e.follow(inv, e.received(inv, response, err)))
 }
 
 // follow ends an invocation and returns the worker's next, if there is one for it.

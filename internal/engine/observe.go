@@ -10,7 +10,6 @@ import (
 	"github.com/lambdapool/lambdapool/internal/failure"
 	"github.com/lambdapool/lambdapool/internal/nested"
 	"github.com/lambdapool/lambdapool/internal/registry"
-	"github.com/lambdapool/lambdapool/internal/schedule"
 )
 
 // An Observer is lambdapool.Observer below its types, which has the docs of the functions. Those that are nil are
@@ -315,14 +314,7 @@ func (inv *invocation) tellEnd(a *Audience, observers []*Observer, end ending) {
 // observers, and ends the call.
 func (e *Executor) answered(inv *invocation, a *Audience, others []*Observer, end ending) {
 	inv.tellEnd(a, others, end)
-	c := inv.call
-	if c.chunk != nil {
-		c.chunk.answered(end.replies)
-	} else {
-		c.finish(end.replies[0].Value, end.replies[0].Own, nil)
-	}
-	inv.reply[0] = Reply{}
-	e.work(e.follow(inv, next{verdict: schedule.Admitted}))
+	e.work(e.follow(inv, inv.succeeded(end.replies)))
 }
 
 // errGivenUp is how an invocation ends for which nobody waits any more.

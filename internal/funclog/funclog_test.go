@@ -22,6 +22,10 @@ type broken struct{}
 
 func (broken) Error() string { panic("no text") }
 
+type platform string
+
+func (p platform) RequestID() string { return string(p) }
+
 type loop struct{}
 
 func (l loop) LogValue() slog.Value { return slog.GroupValue(slog.Any("l", l)) }
@@ -42,7 +46,7 @@ func lines(t *testing.T, out *bytes.Buffer) (all []map[string]any) {
 func TestLinesAreJSON(t *testing.T) {
 	var out bytes.Buffer
 	h := funclog.NewHandler(&out, slog.LevelInfo, true)
-	inv := &funclog.Invocation{Func: "resize", ID: "abc-1", RequestID: "r-1", Logs: &codec.Logs{Run: "nightly", Items: []int{7, 2, 20, 1}, Attempt: 2}}
+	inv := &funclog.Invocation{Func: "resize", ID: "abc-1", Platform: platform("r-1"), Logs: &codec.Logs{Run: "nightly", Items: []int{7, 2, 20, 1}, Attempt: 2}}
 	ctx := context.WithValue(t.Context(), funclog.Key, inv.Item(2))
 	log := slog.New(h).With("file", `a"b\c`+"\n").WithGroup("http")
 	log.DebugContext(ctx, "no")

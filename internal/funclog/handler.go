@@ -207,8 +207,8 @@ func (inv *Invocation) identity(item *Item) []slog.Attr {
 		attempt = max(inv.Logs.Attempt, 1)
 	}
 	attrs = append(attrs, slog.Int("attempt", attempt), slog.String("invocation", inv.ID))
-	if inv.RequestID != "" {
-		attrs = append(attrs, slog.String("request_id", inv.RequestID))
+	if id := inv.requestID(); id != "" {
+		attrs = append(attrs, slog.String("request_id", id))
 	}
 	return attrs
 }

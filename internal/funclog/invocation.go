@@ -12,11 +12,11 @@ import (
 
 // An Invocation is one request in an agent. Its fields are set before it is used, and never after.
 type Invocation struct {
-	Func      string
-	ID        string
-	RequestID string      // the platform's
-	Logs      *codec.Logs // what the request says; nil: nothing
-	Sole      func() int  // the only item that runs, or -1
+	Func     string
+	ID       string
+	Platform Platform    // what it says of the request; nil: nothing
+	Logs     *codec.Logs // what the request says; nil: nothing
+	Sole     func() int  // the only item that runs, or -1
 
 	logged atomic.Bool // items may have something
 
@@ -40,6 +40,19 @@ type Item struct {
 var Key any = key{}
 
 type key struct{}
+
+// A Platform runs the agent. Most functions log nothing, so it is asked late.
+type Platform interface {
+	// RequestID returns its name of the request, or an empty string.
+	RequestID() string
+}
+
+func (inv *Invocation) requestID() string {
+	if inv.Platform == nil {
+		return ""
+	}
+	return inv.Platform.RequestID()
+}
 
 // Item returns the request's n'th item, from 0.
 func (inv *Invocation) Item(n int) *Item {

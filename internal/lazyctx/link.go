@@ -43,12 +43,11 @@ func (l *Link) Follow(ctx context.Context, to Listener) {
 	}
 }
 
-// Unfollow ends that. Ended may still be running when it returns.
-func (l *Link) Unfollow() {
-	if l.timer != nil {
-		l.timer.Stop()
-	}
-	l.leave()
+// Unfollow ends that. It reports whether Ended was never called but by Follow itself, and never will be: otherwise it may
+// still be running.
+func (l *Link) Unfollow() (never bool) {
+	never = l.timer == nil || l.timer.Stop()
+	return l.leave() && never
 }
 
 // due ends the context whose deadline it is, and tells of that.
@@ -82,18 +81,15 @@ func (n *node) join(ctx context.Context, to Listener) {
 	}
 }
 
-// leave ends that.
-func (n *node) leave() {
-	if n.stop != nil {
-		n.stop()
-	}
+// leave ends that. It reports whether to was not told, and will not be.
+func (n *node) leave() (never bool) {
 	if n.of == nil {
-		return
+		return n.stop == nil || n.stop()
 	}
 	n.of.mu.Lock()
 	defer n.of.mu.Unlock()
 	if !n.listed {
-		return
+		return false
 	}
 	n.listed = false
 	if n.prev == nil {
@@ -105,6 +101,7 @@ func (n *node) leave() {
 		n.next.prev = n.prev
 	}
 	n.next, n.prev = nil, nil
+	return true
 }
 
 // tell tells all that follow.

@@ -9,6 +9,9 @@ package nested
 import (
 	"context"
 	"time"
+
+	"github.com/lambdapool/lambdapool/driver"
+	"github.com/lambdapool/lambdapool/internal/relief"
 )
 
 // A Mark stands for one invocation.
@@ -16,6 +19,20 @@ type Mark struct {
 	Executor any       // the program's, that runs the function
 	Owner    any       // whose it is: an executor knows its own
 	Until    time.Time // when the context of its functions ends; zero: never, or not known
+
+	Backend driver.Backend                  // that is invoked
+	Relief  relief.Relief[*driver.Response] // of the goroutine that invokes it; nil: it cannot be relieved
+}
+
+// RelievedIn returns who relieves a call of b's Invoke, or nil: if the call is not the one that the mark is made for. A backend
+// around b has called it then, which wants to hear of the outcome, or the function itself has. m may be nil.
+func (m *Mark) RelievedIn(b driver.Backend) relief.Relief[*driver.Response] {
+	if m == nil || m.Relief == nil || m.Backend != b {
+		return nil
+	}
+	to := m.Relief
+	m.Relief = nil
+	return to
 }
 
 type markKey struct{}
