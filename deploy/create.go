@@ -79,6 +79,9 @@ func (c *Client) create(ctx context.Context, s Spec, o CreateOptions) (*Created,
 			return nil, err
 		}
 	}
+	if err := c.roleHolds(ctx, &s); err != nil {
+		return nil, err
+	}
 	a, err := c.artifact(ctx, &s)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -67,6 +68,9 @@ func (c *Client) GrantNested(ctx context.Context, function string, on bool) erro
 		return fail("policy", function, cause(ctx, err))
 	}
 	if on {
+		if err := in.roleHolds(true); err != nil {
+			return fail("policy", function, err)
+		}
 		return fail("policy", function, c.putNestedPolicy(ctx, in))
 	}
 	return fail("policy", function, cause(ctx, c.deleteRolePolicy(ctx, RoleName(function), nestedPolicy)))
@@ -87,8 +91,9 @@ func (c *Client) hasRole(ctx context.Context, function string) error {
 //
 // Your credentials need iam:PutUserPolicy or iam:PutRolePolicy for the principal. That is an
 // administrator's right: [DeployerPolicy] has it for the function's own role only. The error
-// matches [ErrInvalid] when to names none or both, [ErrNotFound] when there is no such
-// principal.
+// matches [ErrInvalid] when to names none or both, or when the policy is longer than IAM allows for a
+// user, which that of many shards is. Its hint says how to give the rights all the same. It matches
+// [ErrNotFound] when there is no such principal.
 func (c *Client) GrantClient(ctx context.Context, in PolicyInput, to Principal) error {
 	if (to.User == "") == (to.Role == "") {
 		return fail("policy", in.Function, invalid("to whom: name a user or a role, and not both"))
@@ -101,15 +106,21 @@ func (c *Client) GrantClient(ctx context.Context, in PolicyInput, to Principal) 
 	if err != nil {
 		return err
 	}
-	name := "lambdapool-client-" + in.Function
+	name := clientPolicy(in.Function)
 	if to.Role != "" {
 		return fail("policy", in.Function, c.putRolePolicy(ctx, to.Role, name, doc))
+	}
+	if err := userHolds(doc, to.User, in.Function); err != nil {
+		return fail("policy", in.Function, err)
 	}
 	_, err = c.iam.PutUserPolicy(ctx, &iam.PutUserPolicyInput{
 		UserName: aws.String(to.User), PolicyName: aws.String(name), PolicyDocument: aws.String(doc),
 	})
-	return fail("policy", in.Function, cause(ctx, err))
+	return fail("policy", in.Function, noRoom(cause(ctx, err), managed(to.User, in.Function)))
 }
+
+// clientPolicy is the name of the policy that GrantClient puts.
+func clientPolicy(function string) string { return "lambdapool-client-" + function }
 
 func (c *Client) putAgentPolicy(ctx context.Context, in PolicyInput) error {
 	doc, err := AgentPolicy(in)
@@ -131,5 +142,5 @@ func (c *Client) putRolePolicy(ctx context.Context, role, name, doc string) erro
 	_, err := c.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
 		RoleName: aws.String(role), PolicyName: aws.String(name), PolicyDocument: aws.String(doc),
 	})
-	return cause(ctx, err)
+	return noRoom(cause(ctx, err), "inline policies of a role hold "+strconv.Itoa(maxRolePolicies)+" characters together: delete one of "+role+", or make it a managed policy")
 }

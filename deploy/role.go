@@ -108,14 +108,32 @@ func (s *Spec) undoNested(role string) string {
 	return "aws iam delete-role-policy --role-name " + role + " --policy-name " + nestedPolicy + "; "
 }
 
-// grant gives the function's role what its agent needs, no more and no less.
-func (c *Client) grant(ctx context.Context, s *Spec) error {
+// agentInput says for what the function's role needs rights.
+func (c *Client) agentInput(ctx context.Context, s *Spec) (PolicyInput, error) {
 	id, err := c.WhoAmI(ctx)
+	return PolicyInput{
+		Partition: id.Partition, Region: c.cfg.Region, Account: id.Account, Function: s.base(), VPC: len(s.Subnets) > 0, Shards: s.shards(),
+	}, err
+}
+
+// roleHolds refuses a function whose role could not have its policies, before anything is made. That of one function
+// always can.
+func (c *Client) roleHolds(ctx context.Context, s *Spec) error {
+	if s.Role != "" || s.shards() == 1 {
+		return nil
+	}
+	in, err := c.agentInput(ctx, s)
 	if err != nil {
 		return err
 	}
-	in := PolicyInput{
-		Partition: id.Partition, Region: c.cfg.Region, Account: id.Account, Function: s.base(), VPC: len(s.Subnets) > 0, Shards: s.shards(),
+	return in.roleHolds(s.Nested)
+}
+
+// grant gives the function's role what its agent needs, no more and no less.
+func (c *Client) grant(ctx context.Context, s *Spec) error {
+	in, err := c.agentInput(ctx, s)
+	if err != nil {
+		return err
 	}
 	if err := c.putAgentPolicy(ctx, in); err != nil || !s.Nested {
 		return err

@@ -276,12 +276,18 @@ func dryRun(t testing.TB, r *http.Request) bool {
 	if !strings.HasSuffix(r.URL.Path, "/code") {
 		return false
 	}
+	return strings.Contains(bodyOf(t, r), `"DryRun":true`)
+}
+
+// bodyOf reads a request, and leaves it as it was.
+func bodyOf(t testing.TB, r *http.Request) string {
+	t.Helper()
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(data))
-	return strings.Contains(string(data), `"DryRun":true`)
+	return string(data)
 }
 
 // Shards that differ, or are missing, are seen by everything that looks, and an update mends them.

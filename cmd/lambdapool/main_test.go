@@ -71,6 +71,21 @@ func (s *shell) want(code int, text string, args ...string) string {
 	return stdout
 }
 
+// Where a long policy fits is said beside it, and not in it.
+func TestLongPolicies(t *testing.T) {
+	s := withLocal(t)
+	const room = "too many for a managed policy"
+	if doc := s.want(0, room, "policy", "deployer", "demo", "--shards", "20"); !json.Valid([]byte(doc)) {
+		t.Errorf("no JSON: %s", doc)
+	}
+	if _, _, stderr := s.run("policy", "deployer", "demo"); stderr != "" {
+		t.Errorf("of one function: %s", stderr)
+	}
+	if _, _, stderr := s.run("policy", "deployer", "demo", "--shards", "20", "--quiet"); stderr != "" {
+		t.Errorf("quiet: %s", stderr)
+	}
+}
+
 func withLocal(t *testing.T) *shell {
 	t.Helper()
 	server, err := local.NewServer()

@@ -71,7 +71,7 @@ func (a *app) policyOfClient() *cobra.Command {
 			if apply && !dryRun {
 				grant = func(c *deploy.Client) error { return c.GrantClient(cmd.Context(), in, to) }
 			}
-			return a.policy(cmd.Context(), in, deploy.ClientPolicy, grant)
+			return a.policy(cmd.Context(), in, a.measured(deploy.ClientPolicy, apply), grant)
 		},
 		ValidArgsFunction: a.completeNames,
 	}
@@ -138,7 +138,7 @@ func (a *app) policyOfDeployer() *cobra.Command {
 			case on == onCloudRun:
 				return a.deployers(cmd.Context(), args[0], member, account, source)
 			}
-			return a.policy(cmd.Context(), deploy.PolicyInput{Function: args[0], Shards: shards, CodeBucket: code}, deploy.DeployerPolicy, nil)
+			return a.policy(cmd.Context(), deploy.PolicyInput{Function: args[0], Shards: shards, CodeBucket: code}, a.measured(deploy.DeployerPolicy, false), nil)
 		},
 		ValidArgsFunction: a.completeNames,
 	}
@@ -189,6 +189,17 @@ other rules: merge them first.`,
 	cmd.Flags().StringVar(&prefix, "prefix", "", "prefix of keys in the bucket (default lambdapool)")
 	cmd.Flags().IntVar(&keepRuns, "keep-runs", 8, "`days` after which detached runs are removed")
 	return cmd
+}
+
+// measured also says where a policy fits that is long, unless it is attached here: whoever does so by hand has to know.
+func (a *app) measured(policy func(deploy.PolicyInput) (string, error), apply bool) func(deploy.PolicyInput) (string, error) {
+	return func(in deploy.PolicyInput) (string, error) {
+		doc, err := policy(in)
+		if room := deploy.PolicyRoom(doc); room != "" && !apply && !a.quiet {
+			fmt.Fprintf(a.stderr, "%-10s %s\n", "size", room)
+		}
+		return doc, err
+	}
 }
 
 // policy prints a policy, and attaches it if grant is not nil.

@@ -13,7 +13,8 @@ const (
 )
 
 // Most is how many shards a function may have: 20,000 environments at once are above what accounts have, and the policy of
-// the shards' role, which names each of them, stays far below IAM's limit.
+// the shards' role, which names each of them, stays below IAM's limit. With the right to call themselves it stays so but for
+// the longest names, which package deploy refuses.
 const Most = 20
 
 // Name returns the name of a shard: NAME is the first, then NAME-1 and so on.

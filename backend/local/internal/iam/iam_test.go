@@ -77,6 +77,7 @@ func TestRoles(t *testing.T) {
 		{"PutRolePolicy", of("PolicyName", "p", "PolicyDocument", document(10_000)), "PutRolePolicyResponse"}, // in place of the first
 		{"PutRolePolicy", of("PolicyName", "q", "PolicyDocument", document(241)), "409 LimitExceeded: Maximum policy size of 10240 bytes exceeded for role agent"},
 		{"PutRolePolicy", of("PolicyName", "q", "PolicyDocument", document(240)), "PutRolePolicyResponse"},
+		{"PutRolePolicy", of("PolicyName", "q", "PolicyDocument", " \n\t"+document(240)), "PutRolePolicyResponse"}, // white space does not count
 		{"PutRolePolicy", of("PolicyName", "q q", "PolicyDocument", document(240)), "400 ValidationError"},
 		{"ListRolePolicies", of(), "<PolicyNames><member>p</member><member>q</member></PolicyNames>"},
 		{"DeleteRole", of(), "409 DeleteConflict: Cannot delete entity, must delete policies first."},

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/lambdapool/lambdapool/backend/local/internal/wire"
 )
@@ -118,15 +119,25 @@ func putPolicy(policies map[string]string, form url.Values, most int, of string)
 	if refused := checkPolicy(document); refused != nil {
 		return refused
 	}
-	size := len(document) - len(policies[name])
+	size := counted(document) - counted(policies[name])
 	for _, other := range policies {
-		size += len(other)
+		size += counted(other)
 	}
 	if size > most {
 		return &wire.Refusal{Status: http.StatusConflict, Code: "LimitExceeded", Message: fmt.Sprintf("Maximum policy size of %d bytes exceeded for %s", most, of)}
 	}
 	policies[name] = document
 	return nil
+}
+
+// counted is the size of a policy as the service counts it: without white space.
+func counted(document string) (n int) {
+	for _, r := range document {
+		if !unicode.IsSpace(r) {
+			n++
+		}
+	}
+	return n
 }
 
 // userPolicy returns the user and the document of the inline policy that the request names.
