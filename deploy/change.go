@@ -23,13 +23,14 @@ type changes struct {
 	reserve *int                                     // nil: as it is
 	tags    map[string]string                        // to set; empty: as they are
 	retain  int                                      // 0: as it is
+	days    int                                      // for how many the log is kept now; 0: for ever, or nobody has looked
 	plan    []string
 }
 
 // differ compares. The retention of the log is nothing of the function: days is what
 // there is now.
 func differ(s *Spec, f *Function, a *Artifact, days int) (changes, error) {
-	d := changes{plan: []string{}}
+	d := changes{plan: []string{}, days: days}
 	if a != nil {
 		d.codeOf(s, f, a)
 	}

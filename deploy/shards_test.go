@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/google/go-cmp/cmp"
 
@@ -267,6 +269,187 @@ func TestShardsAreUpdatedOrNone(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// rest is what has no revision: of each shard its tags, what is reserved for it and how long its log is kept.
+func rest(t testing.TB, a *account) (all []string) {
+	t.Helper()
+	cfg, transport := a.plain()
+	defer transport.CloseIdleConnections()
+	for _, name := range []string{"demo", "demo-1", "demo-2"} {
+		f, err := a.bystander(t).Function(t.Context(), name, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		reserved := "none"
+		if f.Reserved != nil {
+			reserved = fmt.Sprint(*f.Reserved)
+		}
+		groups, err := cloudwatchlogs.NewFromConfig(cfg).DescribeLogGroups(t.Context(), &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String("/aws/lambda/" + name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		days := int32(0)
+		for _, g := range groups.LogGroups {
+			if aws.ToString(g.LogGroupName) == "/aws/lambda/"+name {
+				days = aws.ToInt32(g.RetentionInDays)
+			}
+		}
+		delete(f.Tags, "lambdapool-created")
+		all = append(all, fmt.Sprintf("%s: tags %v, %s reserved, %d days", name, f.Tags, reserved, days))
+	}
+	return all
+}
+
+// setRest gives the three shards something that has no revision.
+func setRest(t testing.TB, a *account) {
+	t.Helper()
+	six := 6
+	s := deploy.Spec{Name: "demo", Settings: deploy.Settings{Tags: map[string]string{"team": "old"}, ReservedConcurrency: &six, LogRetention: 14}}
+	if _, err := a.bystander(t).Update(t.Context(), s, deploy.UpdateOptions{NoSmoke: true}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newRest changes all of it.
+func newRest() deploy.Spec {
+	twelve := 12
+	return deploy.Spec{Name: "demo", Settings: deploy.Settings{
+		Tags: map[string]string{"team": "new", "cost": "it's 1"}, ReservedConcurrency: &twelve, LogRetention: 30,
+	}}
+}
+
+// What has no revision is taken back as well, where there was something before and where there was nothing.
+func TestRestOfShardsIsUpdatedOrNone(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		before func(testing.TB, *account)
+		fail   func(t testing.TB, operation string, r *http.Request) bool // of the last shard
+	}{
+		{"reserved", setRest, func(_ testing.TB, operation string, _ *http.Request) bool {
+			return operation == "PUT /2017-10-31/functions/demo/concurrency"
+		}},
+		{"tags", setRest, func(_ testing.TB, operation string, _ *http.Request) bool {
+			return strings.HasPrefix(operation, "POST /2017-03-31/tags/") && strings.HasSuffix(operation, "function:demo")
+		}},
+		{"retention", setRest, func(t testing.TB, operation string, r *http.Request) bool {
+			return operation == "Logs_20140328.PutRetentionPolicy" && strings.Contains(bodyOf(t, r), `lambda/demo"`)
+		}},
+		{"from nothing", func(testing.TB, *account) {}, func(t testing.TB, operation string, r *http.Request) bool {
+			return operation == "Logs_20140328.PutRetentionPolicy" && strings.Contains(bodyOf(t, r), `lambda/demo"`)
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			a := sharded(t)
+			tc.before(t, a)
+			before := rest(t, a)
+			refused := false
+			a.before = func(_ int, operation string, r *http.Request) (*http.Response, error) {
+				if !refused && tc.fail(t, operation, r) {
+					refused = true // what is taken back may ask for the same
+					return answer(r, http.StatusPreconditionFailed, "PreconditionFailedException", "changed"), nil
+				}
+				return nil, nil //nolint:nilnil // go on
+			}
+			_, err := a.client(t).Update(t.Context(), newRest(), deploy.UpdateOptions{NoSmoke: true})
+			var e *deploy.Error
+			if !refused || !errors.As(err, &e) || len(e.Left) > 0 {
+				t.Fatalf("refused %v: %v, left %+v", refused, err, e)
+			}
+			if diff := cmp.Diff(before, rest(t, a)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// What could not be taken back is named, with a command for it, and the others are taken back.
+func TestRestOfShardsThatIsLeft(t *testing.T) {
+	a := sharded(t)
+	setRest(t, a)
+	a.before = func(_ int, operation string, r *http.Request) (*http.Response, error) {
+		switch {
+		case operation == "PUT /2017-10-31/functions/demo/concurrency",
+			strings.HasPrefix(operation, "DELETE /2017-03-31/tags/") && strings.HasSuffix(operation, "function:demo-2"):
+			return answer(r, http.StatusForbidden, "AccessDeniedException", "no"), nil
+		}
+		return nil, nil //nolint:nilnil // go on
+	}
+	_, err := a.client(t).Update(t.Context(), newRest(), deploy.UpdateOptions{NoSmoke: true})
+	var e *deploy.Error
+	if !errors.As(err, &e) || len(e.Left) != 1 || e.Left[0].What != "the change of the tags of shard demo-2" {
+		t.Fatalf("%v, left %+v", err, e)
+	}
+	const arn = "arn:aws:lambda:us-east-1:000000000000:function:demo-2"
+	want := `aws lambda tag-resource --resource ` + arn + ` --tags '{"team":"old"}'; aws lambda untag-resource --resource ` + arn + ` --tag-keys 'cost'`
+	if diff := cmp.Diff(want, e.Left[0].Remove); diff != "" {
+		t.Error(diff)
+	}
+	if got := rest(t, a)[1]; !strings.Contains(got, "team:old") || strings.Contains(got, "cost") || !strings.Contains(got, "2 reserved, 14 days") {
+		t.Error(got)
+	}
+}
+
+// Lambda tells nothing of tags to who may not list them. Then none is taken for new, and removed.
+func TestTagsOfShardsThatNobodyTells(t *testing.T) {
+	a := sharded(t)
+	setRest(t, a)
+	_, transport := a.plain()
+	defer transport.CloseIdleConnections()
+	a.before = func(_ int, operation string, r *http.Request) (*http.Response, error) {
+		switch {
+		case operation == "PUT /2017-10-31/functions/demo/concurrency":
+			return answer(r, http.StatusForbidden, "AccessDeniedException", "no"), nil
+		case !strings.HasPrefix(operation, "GET /2015-03-31/functions/demo"):
+			return nil, nil //nolint:nilnil // go on
+		}
+		resp, err := transport.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		defer resp.Body.Close()
+		var f map[string]any
+		if err := json.NewDecoder(resp.Body).Decode(&f); err != nil {
+			return nil, err
+		}
+		delete(f, "Tags")
+		data, err := json.Marshal(f)
+		resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+		return resp, err
+	}
+	_, err := a.client(t).Update(t.Context(), newRest(), deploy.UpdateOptions{NoSmoke: true})
+	var e *deploy.Error
+	if !errors.As(err, &e) || len(e.Left) != 3 || !strings.Contains(e.Left[0].Remove, "list-tags") {
+		t.Fatalf("%v, left %+v", err, e)
+	}
+	if got := rest(t, a)[1]; !strings.Contains(got, "team:new") || !strings.Contains(got, "2 reserved, 14 days") {
+		t.Error(got)
+	}
+}
+
+// What somebody else has changed meanwhile is left alone.
+func TestRestOfShardsOfAnother(t *testing.T) {
+	a := sharded(t)
+	setRest(t, a)
+	cfg, transport := a.plain()
+	defer transport.CloseIdleConnections()
+	a.before = func(_ int, operation string, r *http.Request) (*http.Response, error) {
+		if operation != "PUT /2017-10-31/functions/demo/concurrency" {
+			return nil, nil //nolint:nilnil // go on
+		}
+		arn := "arn:aws:lambda:us-east-1:000000000000:function:demo-2"
+		if _, err := lambda.NewFromConfig(cfg).TagResource(t.Context(), &lambda.TagResourceInput{Resource: &arn, Tags: map[string]string{"team": "another"}}); err != nil {
+			t.Error(err)
+		}
+		return answer(r, http.StatusForbidden, "AccessDeniedException", "no"), nil
+	}
+	var e *deploy.Error
+	if _, err := a.client(t).Update(t.Context(), newRest(), deploy.UpdateOptions{NoSmoke: true}); !errors.As(err, &e) || len(e.Left) > 0 {
+		t.Fatalf("%v, left %+v", err, e)
+	}
+	if got := rest(t, a)[2]; !strings.Contains(got, "team:another") || strings.Contains(got, "cost") {
+		t.Error(got)
 	}
 }
 

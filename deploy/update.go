@@ -66,7 +66,8 @@ type UpdateOptions struct {
 // the new one has answered a call.
 //
 // Shards are changed together: all of them are compared and asked first whether they would take the code, and what
-// was changed is taken back where a later one fails. An alias moves when all of them have the version.
+// was changed is taken back where a later one fails, but for tags, log retention and reserved concurrency that somebody
+// else has changed since. An alias moves when all of them have the version.
 // A shard that is missing is made again, for which the package must be named.
 //
 // An update of a function without shards that fails stays half done. What had been changed is in the error's Done. The error

@@ -233,6 +233,7 @@ func (u *updater) changeShards(ctx context.Context, all []*shardUpdate, a *Artif
 			return err
 		}
 		undo.Add("the change of shard "+up.s.Name, "lambdapool update "+u.s.Name+" PACKAGE", func(ctx context.Context) error { return up.restore(ctx, old) })
+		up.undoRest(undo)
 		if err := up.change(ctx, &up.d, a); err != nil {
 			return err
 		}
@@ -272,7 +273,7 @@ func (c *Client) oldCode(ctx context.Context, d *changes, name string) ([]byte, 
 	return io.ReadAll(io.LimitReader(resp.Body, MaxUnpacked))
 }
 
-// restore gives a shard back what it had.
+// restore gives a shard back the code and the configuration that it had.
 func (up *shardUpdate) restore(ctx context.Context, old []byte) error {
 	now, err := up.c.settled(ctx, up.s.Name)
 	if err != nil {
