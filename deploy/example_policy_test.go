@@ -62,3 +62,16 @@ func ExampleDeployerPolicy() {
 	fmt.Println(err)
 	// Output: lambdapool: policy demo: account "12345": want twelve digits
 }
+
+func ExamplePolicyRoom() {
+	for _, shards := range []int{1, 20} {
+		policy, err := deploy.ClientPolicy(deploy.PolicyInput{Region: "eu-west-1", Account: "123456789012", Function: "demo", Shards: shards})
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf("%d: %q\n", shards, deploy.PolicyRoom(policy))
+	}
+	// Output:
+	// 1: ""
+	// 20: "2435 characters are too many for inline policies of a user, which hold 2048: a managed policy holds 6144, inline policies of a role 10240"
+}

@@ -7,21 +7,19 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lambdapool/lambdapool"
 	"github.com/lambdapool/lambdapool/internal/detached"
 )
 
-// reducing is what the name of a detached run's second phase ends with.
-const reducing = ".reduce"
-
 // Start begins a run for which nobody waits: the mappers are a detached run of that name, see [lambdapool.MapDetached], and the
 // program may end as soon as Start has returned. [Job.Attach] goes on with it, in this program or another one.
 //
 // Mapping survives the program. Reducing begins when somebody attaches after all inputs are mapped, since agents have no right to
 // start anything; it is a detached run too, called name + ".reduce", and survives the program that began it. `lambdapool runs` lists,
-// shows, cancels and deletes both. Pieces belong to the first one: they are deleted with it, by a lifecycle rule for
+// shows and cancels each of them, and deletes the second with the first, as [Delete] does. Pieces belong to the first one: they are deleted with it, by a lifecycle rule for
 // "runs/", or by the Attach that has all results.
 //
 // It takes all inputs in before it sends one, and blocks until the platform has queued all calls. Started again under the same name, with the
@@ -68,7 +66,7 @@ func named(name string) Option {
 // all get the same. Breaking out of the loop, or the end of ctx, leaves the run alone.
 //
 // What is recorded is final, as of any detached run. An input or a partition that failed ends each Attach with its
-// error, and the runs are to be deleted before a new Start. When it has yielded everything it deletes the pieces;
+// error, and the runs are to be deleted before a new Start, by [Delete]. When it has yielded everything it deletes the pieces;
 // results stay for as long as the runs do.
 //
 // [As] and [Logger] apply. [With] takes [lambdapool.Progress] and [lambdapool.FailOnTimeout]; [WithReduce] also takes what
@@ -176,7 +174,7 @@ func goOn[A any, K cmp.Ordered, V, R, T, O any](ctx context.Context, r *run[A, K
 			}
 			all = append(all, task)
 		}
-		reducers, err := startReducers(ctx, r.pool, fn, all, append(r.cfg.reduces, lambdapool.RunName(r.cfg.name+reducing)))
+		reducers, err := startReducers(ctx, r.pool, fn, all, append(r.cfg.reduces, lambdapool.RunName(r.cfg.name+detached.Reducing)))
 		if err != nil {
 			yield(none, err)
 			return
@@ -211,4 +209,45 @@ func startReducers[T, O any](ctx context.Context, pool *lambdapool.Executor, fn 
 			return nil, err
 		}
 	}
+}
+
+// Delete deletes the detached run that [Job.Start] has begun under that name, with its second phase and its pieces. It needs no job. Objects that
+// [Job.AttachTo] has yielded stay. Calls that are queued or run are not stopped by that, and their results are lost.
+//
+// The error is [lambdapool.ErrRunNotFound] where there is no such run, and [lambdapool.ErrBadArguments] where the run is of something else than a job.
+// What was interrupted can be done again.
+func Delete(ctx context.Context, pool *lambdapool.Executor, name string) error {
+	if err := checkName(fmt.Sprintf("mapreduce: the name %q", name), name); err != nil {
+		return err
+	}
+	if _, err := storeOf(pool); err != nil {
+		return err
+	}
+	first, err := functionOf(ctx, pool, name)
+	if err != nil {
+		return err
+	}
+	if !strings.HasSuffix(first, detached.MapPhase) {
+		return fmt.Errorf("mapreduce: run %s calls %s, which is of no job: %w", name, first, lambdapool.ErrBadArguments)
+	}
+	second, err := functionOf(ctx, pool, name+detached.Reducing)
+	if err != nil && !errors.Is(err, lambdapool.ErrRunNotFound) {
+		return err
+	}
+	if detached.Continues(first, second) { // before the first one, by which it is found
+		if err := pool.DeleteRun(ctx, name+detached.Reducing); err != nil && !errors.Is(err, lambdapool.ErrRunNotFound) {
+			return err
+		}
+	}
+	return pool.DeleteRun(ctx, name)
+}
+
+// functionOf returns what a run calls.
+func functionOf(ctx context.Context, pool *lambdapool.Executor, id string) (string, error) {
+	run, err := pool.AttachEncoded(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = run.Close() }() // it returns nil
+	return run.Info().Func, nil
 }

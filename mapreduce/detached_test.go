@@ -71,6 +71,37 @@ func TestDetachedRuns(t *testing.T) {
 	})
 }
 
+// Delete deletes both phases, and what is no job's it leaves alone.
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	pools(t, func(t *testing.T, pool *lambdapool.Executor) {
+		texts := textsOf(3, 2, 50, 20)
+		for _, attached := range []bool{true, false} {
+			if err := count.Start(t.Context(), pool, "words", source(texts), mapreduce.Partitions(2)); err != nil {
+				t.Fatal(err)
+			}
+			if attached {
+				collect(t, 2, count.Attach(t.Context(), pool, "words"))
+			}
+			if err := mapreduce.Delete(t.Context(), pool, "words.reduce"); attached && !errors.Is(err, lambdapool.ErrBadArguments) {
+				t.Errorf("the second phase for a job: %v", err)
+			}
+			if err := mapreduce.Delete(t.Context(), pool, "words"); err != nil {
+				t.Errorf("attached %v: %v", attached, err)
+			}
+			for info, err := range pool.Runs(t.Context()) {
+				t.Errorf("attached %v: left: %s, %v", attached, info.ID, err)
+			}
+		}
+		if err := mapreduce.Delete(t.Context(), pool, "words"); !errors.Is(err, lambdapool.ErrRunNotFound) {
+			t.Errorf("again: %v", err)
+		}
+		if err := mapreduce.Delete(t.Context(), pool, "a/b"); err == nil {
+			t.Error("a bad name is taken")
+		}
+	})
+}
+
 func TestDetachedObjects(t *testing.T) {
 	t.Parallel()
 	pools(t, func(t *testing.T, pool *lambdapool.Executor) {

@@ -129,6 +129,26 @@ func ExampleJob_AttachTo() {
 	// Output: july/part-00000-of-00001.csv 8 <nil>
 }
 
+func ExampleDelete() {
+	ctx := context.Background()
+	pool := newPool()
+	defer pool.Close()
+	if err := letters.Start(ctx, pool, "letters-of-august", source(lines), mapreduce.Partitions(1)); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, err := range letters.Attach(ctx, pool, "letters-of-august") {
+		if err != nil {
+			fmt.Println(err)
+		}
+	}
+	fmt.Println(mapreduce.Delete(ctx, pool, "letters-of-august")) // both phases
+	for run := range pool.Runs(ctx) {
+		fmt.Println(run.ID, "is left")
+	}
+	// Output: <nil>
+}
+
 func ExampleRegisterIn() {
 	registry := lambdapool.NewRegistry()
 	largest := mapreduce.RegisterIn(registry, "largest",

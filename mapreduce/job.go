@@ -8,6 +8,7 @@ import (
 	"iter"
 
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/internal/detached"
 )
 
 // A Mapper makes of an input any number of keys and values. emit takes one of each; it keeps nothing that the mapper may
@@ -94,9 +95,9 @@ func RegisterIn[A any, K cmp.Ordered, V, R any](r *lambdapool.Registry, name str
 	}
 	j := &Job[A, K, V, R]{name: name, mapper: mapper, reducer: reducer, combine: cfg.combine, keys: keysOf[K](), values: values}
 	j.samples = lambdapool.RegisterIn(r, name+"/sample", j.runSample, lambdapool.Idempotent())
-	j.maps = lambdapool.RegisterIn(r, name+"/map", j.runMap, lambdapool.Idempotent())
-	j.reduces = lambdapool.RegisterIn(r, name+"/reduce", j.runReduce, lambdapool.Idempotent())
-	j.writes = lambdapool.RegisterIn(r, name+"/write", j.runWrite, lambdapool.Idempotent())
+	j.maps = lambdapool.RegisterIn(r, name+detached.MapPhase, j.runMap, lambdapool.Idempotent())
+	j.reduces = lambdapool.RegisterIn(r, name+detached.ReducePhase, j.runReduce, lambdapool.Idempotent())
+	j.writes = lambdapool.RegisterIn(r, name+detached.WritePhase, j.runWrite, lambdapool.Idempotent())
 	return j
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lambdapool/lambdapool"
+	"github.com/lambdapool/lambdapool/internal/detached"
 	"github.com/lambdapool/lambdapool/internal/english"
 )
 
@@ -149,35 +150,92 @@ func (a *app) runsDeleteCommand(where *bucketFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete ID",
 		Short: "Delete a run and all that is recorded of it",
-		Long: `Delete removes a run from the bucket, with its results. Calls that are still queued are not
-stopped by that: they run, and their results are lost. Cancel them before. It asks before.`,
+		Long: `Delete removes a run from the bucket, with its results. A job of package mapreduce is two runs,
+ID and ID.reduce: the second goes with the first, and can also be deleted by itself. Calls that are
+still queued are not stopped by that: they run, and their results are lost. Cancel them before. It
+asks before.`,
 		Example: "  lambdapool runs delete nightly\n  lambdapool runs delete nightly --yes",
 		Args:    oneRun,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withRuns(cmd.Context(), *where, func(r *runs) error {
-				id := args[0]
-				if !yes {
-					what := "delete run " + id
-					// What cannot be read, or was deleted by half, can still be deleted.
-					if counts, err := r.counts(cmd.Context(), id); err == nil {
-						what += " (" + counts.String() + ")"
-						if counts.left() > 0 {
-							what += "; what has not ended is lost, and lambdapool runs cancel stops what is queued"
-						}
-					}
-					if err := a.confirm(what, nothingDeleted); err != nil {
-						return err
-					}
-				}
-				if err := r.DeleteRun(cmd.Context(), id); err != nil {
-					return err
-				}
-				fmt.Fprintln(a.stdout, "deleted run", id)
-				return nil
-			})
+			return a.withRuns(cmd.Context(), *where, func(r *runs) error { return a.deleteRun(cmd.Context(), r, args[0], yes) })
 		},
 		ValidArgsFunction: a.completeRuns(where),
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
+}
+
+// deleteRun deletes a run and what belongs to it. The run itself goes last: what is interrupted can be done again.
+func (a *app) deleteRun(ctx context.Context, r *runs, id string, yes bool) error {
+	second, err := r.secondPhase(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !yes {
+		if err := a.confirm(r.wouldDelete(ctx, id, second), nothingDeleted); err != nil {
+			return err
+		}
+	}
+	if second != "" {
+		switch err := r.DeleteRun(ctx, second); {
+		case err == nil:
+			fmt.Fprintf(a.stdout, "deleted run %s, the second phase of %s\n", second, id)
+		case !errors.Is(err, lambdapool.ErrRunNotFound): // somebody else was faster
+			return err
+		}
+	}
+	if err := r.DeleteRun(ctx, id); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.stdout, "deleted run", id)
+	return nil
+}
+
+// wouldDelete is what the question names. What cannot be read, or was deleted by half, can still be deleted.
+func (r *runs) wouldDelete(ctx context.Context, id, second string) string {
+	what, left := "delete run "+id, 0
+	add := func(id string) {
+		if counts, err := r.counts(ctx, id); err == nil {
+			what += " (" + counts.String() + ")"
+			left += counts.left()
+		}
+	}
+	add(id)
+	if second != "" {
+		what += " and its second phase " + second
+		add(second)
+	}
+	if left > 0 {
+		what += "; what has not ended is lost, and lambdapool runs cancel stops what is queued"
+	}
+	return what
+}
+
+// secondPhase returns the run that goes on with what the mappers of run id have made, or "" where there is none: id is no
+// job of package mapreduce, or nobody has attached to it yet.
+func (r *runs) secondPhase(ctx context.Context, id string) (string, error) {
+	first, err := r.function(ctx, id)
+	if err != nil || !strings.HasSuffix(first, detached.MapPhase) || detached.CheckID(id+detached.Reducing) != nil {
+		return "", err
+	}
+	second, err := r.function(ctx, id+detached.Reducing)
+	if err != nil || !detached.Continues(first, second) {
+		return "", err
+	}
+	return id + detached.Reducing, nil
+}
+
+// function returns what a run calls, or "" where there is no run, or one that cannot be read.
+func (r *runs) function(ctx context.Context, id string) (string, error) {
+	run, err := r.attach(ctx, id)
+	if err == nil {
+		defer run.Close() //nolint:errcheck // it returns nil
+		return run.Info().Func, nil
+	}
+	for _, unreadable := range []error{lambdapool.ErrRunNotFound, lambdapool.ErrDecode, lambdapool.ErrVersionMismatch, lambdapool.ErrBadArguments} {
+		if errors.Is(err, unreadable) {
+			return "", nil
+		}
+	}
+	return "", err
 }

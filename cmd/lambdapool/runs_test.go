@@ -404,6 +404,75 @@ func TestRunsWhoseRetentionIsOver(t *testing.T) {
 	s.want(0, "new", "runs")
 }
 
+// record leaves the manifest of a run of some function.
+func (l *lab) record(t *testing.T, name, function string, change ...func(*detached.Manifest)) {
+	t.Helper()
+	r, now := lambdapool.NewRegistry(), time.Now()
+	lambdapool.RegisterFuncIn(r, function, func(n int) int { return n })
+	f, ok := r.Lookup(function)
+	if !ok {
+		t.Fatal(function + " is not registered")
+	}
+	m := detached.Manifest{
+		ID: name, Func: f.Name(), Shape: f.Shape(), Signature: f.Signature(), Fingerprint: f.Fingerprint(), Items: 1, Chunk: 1, Timeout: detached.Duration(time.Minute),
+		Created: now, StartBy: now.Add(time.Hour), RecordBy: now.Add(2 * time.Hour), KeepUntil: now.Add(168 * time.Hour),
+	}
+	for _, f := range change {
+		f(&m)
+	}
+	body, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.put(t, detached.IndexKey(name), body)
+	l.put(t, detached.SentKey(name), []byte("{}"))
+}
+
+// The second phase of a job goes with the first, and nothing else does.
+func TestRunsOfJobsAreDeleted(t *testing.T) {
+	s := newShell(t, "http://127.0.0.1:1", "AKIAEXAMPLE", "secret")
+	withBucket(t)
+	l := newLab(t, 1)
+	l.record(t, "both", "words/map")
+	l.record(t, "both.reduce", "words/reduce")
+	l.record(t, "objects", "words/map")
+	l.record(t, "objects.reduce", "words/write")
+	l.record(t, "mine", "words/map")
+	l.record(t, "mine.reduce", "locate") // only its name is that of a second phase
+	l.record(t, "two", "words/map")
+	l.record(t, "two.reduce", "others/reduce")
+	l.record(t, "plain", "locate")
+	l.record(t, "plain.reduce", "locate")
+	l.record(t, "once", "words/map") // nobody has attached
+	l.record(t, "strange", "words/map", func(m *detached.Manifest) { m.Fingerprint++ }) // cannot be read
+	l.record(t, "last", "words/map")
+	l.record(t, "last.reduce", "words/reduce")
+
+	s.stdin = "n\n"
+	s.want(1, "delete run both (1 queued) and its second phase both.reduce (1 queued); what has not ended is lost", "runs", "delete", "both")
+	for _, name := range []string{"both", "objects"} {
+		if out := s.want(0, "", "runs", "delete", name, "--yes"); out != "deleted run "+name+".reduce, the second phase of "+name+"\ndeleted run "+name+"\n" {
+			t.Errorf("printed %q", out)
+		}
+	}
+	for _, name := range []string{"mine", "two", "plain", "once", "strange", "last.reduce"} {
+		if out := s.want(0, "", "runs", "delete", name, "--yes"); out != "deleted run "+name+"\n" {
+			t.Errorf("printed %q", out)
+		}
+	}
+	var left []struct{ ID string }
+	if err := json.Unmarshal([]byte(s.want(0, "", "runs", "--json")), &left); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, run := range left {
+		names = append(names, run.ID)
+	}
+	if got := strings.Join(names, " "); got != "last mine.reduce plain.reduce two.reduce" {
+		t.Errorf("left: %s", got)
+	}
+}
+
 func TestRunsHaveJSON(t *testing.T) {
 	s := newShell(t, "http://127.0.0.1:1", "AKIAEXAMPLE", "secret")
 	withBucket(t)
