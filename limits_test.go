@@ -2,8 +2,10 @@ package lambdapool_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -153,3 +155,117 @@ func TestFaultyWatchLimits(t *testing.T) {
 type unwatchable struct{ *inproc.Backend }
 
 func (unwatchable) WatchLimits(func(driver.Limits)) func() { panic("not today") }
+
+// mistaken is a backend whose limits are somebody's mistake.
+type mistaken struct {
+	*inproc.Backend
+
+	limits lambdapool.Limits
+}
+
+func (m mistaken) Limits() lambdapool.Limits { return m.limits }
+
+// badLimits are one mistake each, and the field that an error about it names.
+var badLimits = []struct {
+	field string
+	spoil func(*lambdapool.Limits)
+}{
+	{"Workers is -1", func(l *lambdapool.Limits) { l.Workers = -1 }},
+	{"Request is -2", func(l *lambdapool.Limits) { l.Request = -2 }},
+	{"Response is -3", func(l *lambdapool.Limits) { l.Response = -3 }},
+	{"Burst is -4", func(l *lambdapool.Limits) { l.Burst = -4 }},
+	{"Timeout is -1s", func(l *lambdapool.Limits) { l.Timeout = -time.Second }},
+	{"Granularity is -1ns", func(l *lambdapool.Limits) { l.Granularity = -1 }},
+	{"Wait is -1m0s", func(l *lambdapool.Limits) { l.Wait = -time.Minute }},
+	{"PerGBSecond is NaN", func(l *lambdapool.Limits) { l.PerGBSecond = math.NaN() }},
+	{"PerGBSecond is -0.5", func(l *lambdapool.Limits) { l.PerGBSecond = -0.5 }},
+	{"PerRequest is NaN", func(l *lambdapool.Limits) { l.PerRequest = math.NaN() }},
+	{"PerRequest is +Inf", func(l *lambdapool.Limits) { l.PerRequest = math.Inf(1) }},
+	{"Ramp is NaN", func(l *lambdapool.Limits) { l.Ramp = math.NaN() }},
+	{"Ramp is -Inf", func(l *lambdapool.Limits) { l.Ramp = math.Inf(-1) }},
+	{"Rate is NaN", func(l *lambdapool.Limits) { l.Rate = math.NaN() }},
+	{"Rate is -10", func(l *lambdapool.Limits) { l.Rate = -10 }},
+}
+
+// New refuses limits that nobody can compute with, and says whose they are.
+func TestBadLimits(t *testing.T) {
+	t.Parallel()
+	good := lambdapool.Limits{
+		Workers: 2, Request: 1 << 20, Response: 1 << 20, Timeout: time.Minute, Granularity: time.Millisecond, Wait: time.Second,
+		PerGBSecond: 1e-5, PerRequest: 1e-7, Burst: 10, Ramp: 1, Rate: 10,
+	}
+	for _, limits := range []lambdapool.Limits{{}, good} {
+		e, err := lambdapool.New(mistaken{inproc.New(), limits})
+		if err != nil {
+			t.Fatalf("%+v: %v", limits, err)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, bad := range badLimits {
+		for _, limits := range []lambdapool.Limits{{}, good} {
+			bad.spoil(&limits)
+			_, err := lambdapool.New(mistaken{inproc.New(), limits})
+			if !errors.Is(err, lambdapool.ErrBadArguments) || !strings.Contains(err.Error(), "backend lambdapool_test.mistaken: "+bad.field+": must be") {
+				t.Errorf("%s: %v", bad.field, err)
+			}
+		}
+	}
+}
+
+// EventLimits are mistaken when they are asked for.
+func (m mistakenEvents) EventLimits() lambdapool.EventLimits { return m.events }
+
+type mistakenEvents struct {
+	*inproc.Backend
+
+	events lambdapool.EventLimits
+}
+
+// A detached run does not begin where the limits of its requests are nonsense.
+func TestBadEventLimits(t *testing.T) {
+	t.Parallel()
+	for want, limits := range map[string]lambdapool.EventLimits{
+		"Request is -1":  {Request: -1, Age: time.Hour},
+		"Age is -1h0m0s": {Age: -time.Hour},
+		"Retries is -2":  {Age: time.Hour, Retries: -2},
+	} {
+		e := executor(t, mistakenEvents{inproc.New(), limits})
+		_, err := lambdapool.MapDetached(t.Context(), e, sleep, []time.Duration{0})
+		if !errors.Is(err, lambdapool.ErrBadArguments) || !strings.Contains(err.Error(), "backend lambdapool_test.mistakenEvents: "+want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// What a backend learns late is left out if nobody can compute with it: the limits before hold.
+func TestBadLimitsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		b := &growing{Backend: inproc.New(inproc.WithConcurrency(100)), burst: 2}
+		e := executor(t, b, lambdapool.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		var futures []*lambdapool.Future[time.Duration]
+		for range 4 {
+			futures = append(futures, lambdapool.Submit(t.Context(), e, sleep, time.Second))
+		}
+		synctest.Wait()
+		for _, bad := range badLimits {
+			limits := b.Limits()
+			limits.Burst = 100
+			bad.spoil(&limits)
+			b.tell(limits)
+		}
+		synctest.Wait()
+		if n := e.Stats().InFlight; n != 2 {
+			t.Errorf("%d in flight by a law of two", n)
+		}
+		if n := strings.Count(log.String(), "Workers is -1"); n != 1 || strings.Count(log.String(), "left out") != 1 {
+			t.Errorf("logged: %s", &log)
+		}
+		b.grow(20)
+		if _, err := lambdapool.Collect(t.Context(), futures...); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

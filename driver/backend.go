@@ -62,7 +62,7 @@ type Detacher interface {
 	EventLimits() EventLimits
 }
 
-// EventLimits is what a platform does with requests for which nobody waits.
+// EventLimits is what a platform does with requests for which nobody waits. None is negative: no detached run begins on such a backend.
 type EventLimits struct {
 	Request int           // bytes of Request.Payload at most; 0: no limit known
 	Age     time.Duration // how long a request may wait in the queue, at most
@@ -74,7 +74,8 @@ type EventLimits struct {
 // nanoseconds) from becoming a million connections.
 const MaxWorkers = 100_000
 
-// Limits is what a backend can carry. A zero field means: no limit known.
+// Limits is what a backend can carry. A zero field means: no limit known. None is negative or infinite, or NaN:
+// lambdapool.New refuses such a backend, and leaves out what a [LimitsWatcher] tells of that kind.
 type Limits struct {
 	Workers  int           // invocations in flight that suit it best; what WithWorkers defaults to
 	Request  int           // bytes of Request.Payload at most

@@ -70,7 +70,7 @@ func Inspect(b driver.Backend) (limits driver.Limits, s payload.Storage, err err
 	if faulty, ok := b.(interface{ Err() error }); ok {
 		ask("Err", faulty.Err)
 	}
-	ask("Limits", func() error { limits = b.Limits(); return nil })
+	ask("Limits", func() error { limits = b.Limits(); return checkLimits(b, &limits) })
 	if storer, ok := b.(driver.Storer); ok {
 		ask("Store", func() error {
 			s.Store, s.Option = storer.Store(), storer.StoreOption()

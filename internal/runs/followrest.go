@@ -7,7 +7,6 @@ import (
 
 	"github.com/lambdapool/lambdapool/codec"
 	"github.com/lambdapool/lambdapool/driver"
-	"github.com/lambdapool/lambdapool/internal/contain"
 	"github.com/lambdapool/lambdapool/internal/detached"
 	"github.com/lambdapool/lambdapool/internal/engine"
 )
@@ -50,7 +49,7 @@ func (f *Follower) queueRest(ctx context.Context, chunk, turns int, now time.Tim
 	}
 	s := &Submission{e: f.e, fn: f.fn, ctx: ctx, store: f.store, events: events, m: f.m, begun: time.Now(), at: now}
 	var err error
-	if s.limits, err = contain.Value(ctx, "EventLimits", f.e.Ground().Backend, func() (driver.EventLimits, error) { return events.EventLimits(), nil }); err != nil {
+	if s.limits, err = eventLimits(ctx, events); err != nil {
 		return err
 	}
 	reply, _, err := f.open(ctx, chunk, detached.TurnName(detached.Rest, turns))

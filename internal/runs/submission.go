@@ -114,13 +114,33 @@ func NewSubmission(ctx context.Context, e *engine.Executor, fn *registry.Functio
 		}
 	}
 	var err error
-	if s.limits, err = contain.Value(ctx, "EventLimits", e.Ground().Backend, func() (driver.EventLimits, error) { return s.events.EventLimits(), nil }); err != nil {
+	if s.limits, err = eventLimits(ctx, s.events); err != nil {
 		return nil, s.failure(driver.ErrBadArguments, err, "")
 	}
 	if e.IsClosed() {
 		return nil, s.failure(driver.ErrClosed, nil, "the executor was shut down or closed")
 	}
 	return s, nil
+}
+
+// eventLimits asks a backend, and refuses what makes no sense: a run whose requests wait for less than no time ends before
+// it begins.
+func eventLimits(ctx context.Context, b driver.Detacher) (driver.EventLimits, error) {
+	return contain.Value(ctx, "EventLimits", b, func() (limits driver.EventLimits, err error) {
+		limits = b.EventLimits()
+		for _, l := range []struct {
+			field string
+			bad   bool
+			value any
+		}{
+			{"Request", limits.Request < 0, limits.Request}, {"Age", limits.Age < 0, limits.Age}, {"Retries", limits.Retries < 0, limits.Retries},
+		} {
+			if l.bad {
+				return limits, fmt.Errorf("EventLimits of the backend %T: %s is %v: must not be negative", b, l.field, l.value)
+			}
+		}
+		return limits, nil
+	})
 }
 
 // Prepare makes the manifest of a run of n calls, or finds it, and reports whether all of it is sent already.
