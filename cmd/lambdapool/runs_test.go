@@ -443,7 +443,7 @@ func TestRunsOfJobsAreDeleted(t *testing.T) {
 	l.record(t, "two.reduce", "others/reduce")
 	l.record(t, "plain", "locate")
 	l.record(t, "plain.reduce", "locate")
-	l.record(t, "once", "words/map") // nobody has attached
+	l.record(t, "once", "words/map")                                                    // nobody has attached
 	l.record(t, "strange", "words/map", func(m *detached.Manifest) { m.Fingerprint++ }) // cannot be read
 	l.record(t, "last", "words/map")
 	l.record(t, "last.reduce", "words/reduce")
