@@ -18,6 +18,11 @@ type here struct {
 
 	in invocation
 	to relief.Relief[[]byte]
+
+	entered bool // the context can be followed no better; guarded by mu
+	early   bool // it had ended before that; guarded by mu
+
+	answering sync.Mutex // held by who answers in place of the function's goroutine
 }
 
 // heres lends what an invocation needs until it is answered, which would be most of the garbage of a small call.
@@ -42,6 +47,9 @@ func (s *here) stay(ctx context.Context) ([]byte, error) {
 	s.stays = s
 	s.set(ctx, &s.in, fn, nil)
 	s.enter(s.in.req)
+	if s.isEarly() {
+		s.watch()
+	}
 	if !s.work() {
 		return nil, relief.ErrRelieved
 	}
@@ -69,11 +77,21 @@ func (s *here) work() bool {
 	return s.close()
 }
 
+// isEarly reports whether the context had ended before it was followed. From now on another goroutine may answer.
+func (s *here) isEarly() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entered = true
+	return s.early
+}
+
 // watch has another goroutine answer in time, if the function does not return.
 func (s *here) watch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	case !s.entered:
+		s.early = true
 	case s.closed:
 	case s.woken == nil:
 		s.woken = make(chan struct{}, 1)
@@ -86,8 +104,11 @@ func (s *here) watch() {
 	}
 }
 
-// relieve answers in place of the function's goroutine, unless that does.
+// relieve answers in place of the function's goroutine, unless that does. When it returns, somebody has answered, or that
+// goroutine will: it may call relieve itself.
 func (s *here) relieve() {
+	s.answering.Lock()
+	defer s.answering.Unlock()
 	if !s.close() {
 		return
 	}

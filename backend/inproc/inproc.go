@@ -147,9 +147,15 @@ func (b *Backend) Invoke(ctx context.Context, req *driver.Request) (*driver.Resp
 	run := b.newRun(b.newID(), time.Now())
 	run.mark = nested.From(ctx) // so that the executor knows of functions that wait for it
 	run.to = run.mark.RelievedIn(b)
-	defer run.leave(time.Time{})
+	returned := false
+	defer func() {
+		if !returned { // the agent has panicked; if a function has ended this goroutine, another one has left already
+			run.leave(time.Time{})
+		}
+	}()
 	run.enter(ctx)
 	payload, err := h.Invoke(run, req.Payload)
+	returned = true
 	if err == relief.ErrRelieved { //nolint:errorlint // it is no error
 		return nil, relief.ErrRelieved
 	}

@@ -110,6 +110,7 @@ func TestStubbornFunctionsHoldUpNoWorker(t *testing.T) {
 				if _, again := f.Result(t.Context()); !errors.Is(again, tt.kind) {
 					t.Errorf("later %v", again)
 				}
+				synctest.Wait() // the worker has come back from the last call
 				if stats := pool.Stats(); stats.Running != 0 || stats.InFlight != 0 || stats.Succeeded != 2 {
 					t.Errorf("%+v", stats)
 				}

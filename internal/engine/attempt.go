@@ -49,8 +49,9 @@ type invocation struct {
 	args  [1][]byte      // of the call
 	reply [1]Reply
 
-	attempt  context.Context // that the backend was given
-	relieved atomic.Bool     // another goroutine has the outcome
+	attempt  context.Context    // that the backend was given
+	end      context.CancelFunc // of that
+	relieved atomic.Bool        // another goroutine has the outcome
 
 	reserved float64 // GB-seconds of the run's budget; guarded by e.mu
 	answered bool    // the platform has said what it was
@@ -192,31 +193,33 @@ func (e *Executor) request(inv *invocation) (*driver.Request, error) {
 // ends this goroutine, another one goes on with the invocation: a goroutine of its own
 // for each would cost a call a twentieth of its time. So does one that relieves it.
 func (e *Executor) invoke(inv *invocation, request *driver.Request) (response *driver.Response, err error) {
-	ctx, done := inv.bounded()
-	defer done()
+	inv.attempt, inv.end = inv.bounded()
 	if e.inline != nil { // this goroutine is the program's
-		response, err = contain.Value(ctx, "Invoke", e.on.Backend, func() (*driver.Response, error) { return e.on.Backend.Invoke(ctx, request) })
-		return e.outcome(inv, ctx, response, err)
+		response, err = contain.Value(inv.attempt, "Invoke", e.on.Backend, func() (*driver.Response, error) { return e.on.Backend.Invoke(inv.attempt, request) })
+		return e.outcome(inv, response, err)
 	}
-	inv.attempt, inv.within.mark.Backend, inv.within.mark.Relief = ctx, e.on.Backend, inv
+	inv.within.mark.Backend, inv.within.mark.Relief = e.on.Backend, inv
 	err = contain.Here("Invoke", e.on.Backend, func() (failed error) {
-		response, failed = e.on.Backend.Invoke(ctx, request)
+		response, failed = e.on.Backend.Invoke(inv.attempt, request)
 		return failed
 	}, func(fault error) {
 		if !inv.relieved.Load() {
+			inv.end()
 			go e.resume(inv, nil, e.Complain(inv.call.fn.Name(), fault))
 		}
 	})
 	if err == relief.ErrRelieved { //nolint:errorlint // it is no error
 		return nil, err
 	}
-	return e.outcome(inv, ctx, response, err)
+	return e.outcome(inv, response, err)
 }
 
-// outcome is what the backend's answer to an attempt with ctx means.
-func (e *Executor) outcome(inv *invocation, ctx context.Context, response *driver.Response, err error) (*driver.Response, error) {
+// outcome ends the context of an attempt, and returns what the backend's answer means.
+func (e *Executor) outcome(inv *invocation, response *driver.Response, err error) (*driver.Response, error) {
+	overdue := inv.attempt.Err() != nil && inv.ctx.Err() == nil
+	inv.end()
 	switch {
-	case err != nil && ctx.Err() != nil && inv.ctx.Err() == nil:
+	case err != nil && overdue:
 		return nil, inv.overdue()
 	case err != nil:
 		return nil, failure.Tame(e.Complain(inv.call.fn.Name(), err))
@@ -232,7 +235,7 @@ func (inv *invocation) Relieve(response *driver.Response, err error) {
 	e := inv.call.exec
 	inv.relieved.Store(true)
 	go func() {
-		response, err := e.outcome(inv, inv.attempt, response, err)
+		response, err := e.outcome(inv, response, err)
 		e.resume(inv, response, err)
 	}()
 }
