@@ -145,7 +145,7 @@ func TestUserPolicies(t *testing.T) {
 	}
 	_, err = c.iam.DeleteUser(t.Context(), &iam.DeleteUserInput{UserName: ci})
 	refused(t, err, "DeleteConflict", "must delete policies first")
-	put.PolicyDocument = aws.String(`{"Statement":[` + strings.Repeat(" ", 2048) + `]}`)
+	put.PolicyDocument = aws.String(`{"Id":"` + strings.Repeat("x", 2048) + `","Statement":[]}`)
 	_, err = c.iam.PutUserPolicy(t.Context(), put)
 	refused(t, err, "LimitExceeded", "2048 bytes exceeded for user ci")
 	names, err := c.iam.ListUserPolicies(t.Context(), &iam.ListUserPoliciesInput{UserName: ci})
