@@ -19,8 +19,8 @@ type here struct {
 	in invocation
 	to relief.Relief[[]byte]
 
-	entered bool // the context can be followed no better; guarded by mu
-	early   bool // it had ended before that; guarded by mu
+	opened bool // another goroutine may answer; guarded by mu
+	early  bool // the context had ended before that; guarded by mu
 
 	answering sync.Mutex // held by who answers in place of the function's goroutine
 }
@@ -47,7 +47,7 @@ func (s *here) stay(ctx context.Context) ([]byte, error) {
 	s.stays = s
 	s.set(ctx, &s.in, fn, nil)
 	s.enter(s.in.req)
-	if s.isEarly() {
+	if s.open() {
 		s.watch()
 	}
 	if !s.work() {
@@ -77,11 +77,11 @@ func (s *here) work() bool {
 	return s.close()
 }
 
-// isEarly reports whether the context had ended before it was followed. From now on another goroutine may answer.
-func (s *here) isEarly() bool {
+// open lets another goroutine answer from now on. It reports whether the context had ended before.
+func (s *here) open() (early bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.entered = true
+	s.opened = true
 	return s.early
 }
 
@@ -90,7 +90,7 @@ func (s *here) watch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case !s.entered:
+	case !s.opened:
 		s.early = true
 	case s.closed:
 	case s.woken == nil:

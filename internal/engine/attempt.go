@@ -208,8 +208,8 @@ func (e *Executor) invoke(inv *invocation, request *driver.Request) (response *d
 			go e.resume(inv, nil, e.Complain(inv.call.fn.Name(), fault))
 		}
 	})
-	if err == relief.ErrRelieved { //nolint:errorlint // it is no error
-		return nil, err
+	if err == relief.ErrRelieved || inv.relieved.Load() { //nolint:errorlint // it is no error; a fault after that is nobody's
+		return nil, relief.ErrRelieved
 	}
 	return e.outcome(inv, response, err)
 }
